@@ -1,0 +1,1 @@
+"""The pure core: events, scores, alerts. No Kafka, clock, network or disk."""

@@ -1,0 +1,170 @@
+"""Every knob: its name, unit, default and meaning. The only module that reads the environment."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from streams.errors import ConfigurationError
+
+PREFIX = "GRADEWATCH_"
+DEVELOPMENT_ID_KEY = "gradewatch-development-key-not-secret"
+"""Published, so that a first run needs no set-up; a worker warns while it is in use."""
+
+_PACKAGE = Path(__file__).parent
+
+
+def shipped(name: str) -> Path:
+    """Return where a file that ships with the package lies.
+
+    Args:
+        name: ``topics.yaml`` or ``rules.yaml``.
+
+    Returns:
+        The one beside the package (a checkout), else the copy inside it (an installed wheel).
+    """
+    beside = _PACKAGE.parent / name
+    return beside if beside.exists() else _PACKAGE / name
+
+
+class Settings(BaseSettings):
+    """What a process was told, checked. Field names are the environment's, without the prefix."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+
+    kafka_bootstrap_servers: str | None = Field(
+        None,
+        validation_alias=AliasChoices("KAFKA_BOOTSTRAP_SERVERS", "kafka_bootstrap_servers"),
+        description="host:port of your Kafka, comma separated; unset: the embedded broker",
+    )
+    namespace: str = Field(
+        "", description="prefix of our topics, consumer group and ids; unset: none"
+    )
+    raw_topic: str = Field(
+        "canvas-live-events",
+        description="the topic your Canvas live events arrive on; never changed",
+    )
+    topics: Path = Field(shipped("topics.yaml"), description="the file that describes every topic")
+    topics_profile: str = Field(
+        "one-broker", description="which profile of the topics file: one-broker or three-brokers"
+    )
+    rules: Path = Field(shipped("rules.yaml"), description="the file that says what alerts")
+    id_key: SecretStr = Field(
+        SecretStr(DEVELOPMENT_ID_KEY),
+        description="secret that keys alert ids, 16 to 64 bytes; keep it for as long as the alerts",
+    )
+    tenants: dict[str, str] = Field(
+        default_factory=dict,
+        description="JSON object: root_account_id to tenant, for events without root_account_uuid",
+    )
+    default_tenant: str = Field(
+        "default", description="tenant of events that carry no root account at all"
+    )
+    worker_id: str = Field(
+        "worker-1", description="names a worker: its client id and its log lines"
+    )
+    web_host: str = Field("127.0.0.1", description="address the web views bind to")
+    web_port: Annotated[int, Field(ge=0, le=65535)] = Field(
+        6066, description="TCP port of the web views; 0: any free one"
+    )
+    web_token_file: Path | None = Field(
+        None, description="file with the bearer token of every data view; needed beyond loopback"
+    )
+    canonical_url: str | None = Field(
+        None, description="URL other workers reach this one at; unset: http://<web-host>:<web-port>"
+    )
+    data_dir: Path = Field(
+        Path("~/.local/share/gradewatch"),
+        description="where the embedded broker keeps its jars and data",
+    )
+    batch_records: Annotated[int, Field(ge=1, le=200_000)] = Field(
+        20_000, description="records one poll may bring, at most"
+    )
+    batch_bytes: Annotated[int, Field(ge=1024, le=256 << 20)] = Field(
+        8 << 20, description="bytes one fetch of a partition may bring, at most"
+    )
+
+    @field_validator("namespace")
+    @classmethod
+    def _namespace(cls, value: str) -> str:
+        if value and not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,63}", value):
+            raise ValueError("must be lower-case letters, digits and hyphens, 64 at most")
+        return value
+
+    @field_validator("raw_topic")
+    @classmethod
+    def _raw_topic(cls, value: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9._-]{1,249}", value):
+            raise ValueError("must be a Kafka topic name: letters, digits, '.', '_' and '-'")
+        return value
+
+    @field_validator("id_key")
+    @classmethod
+    def _id_key(cls, value: SecretStr) -> SecretStr:
+        if not 16 <= len(value.get_secret_value().encode()) <= 64:
+            raise ValueError("must be 16 to 64 bytes long")
+        return value
+
+    @field_validator("data_dir", "topics", "rules", "web_token_file")
+    @classmethod
+    def _expand(cls, value: Path | None) -> Path | None:
+        return value.expanduser() if value else value
+
+    def topic(self, name: str) -> str:
+        """Return a topic's name in this namespace: ``grade-alerts`` → ``<namespace>-grade-alerts``.
+
+        Example:
+            >>> Settings(namespace="t1").topic("grade-alerts")
+            't1-grade-alerts'
+        """
+        return f"{self.namespace}-{name}" if self.namespace else name
+
+    @property
+    def group(self) -> str:
+        """The consumer group of the workers, and the prefix of their transactional ids."""
+        return self.topic("gradewatch")
+
+    @property
+    def uses_development_key(self) -> bool:
+        """Whether alert ids are keyed with the published key."""
+        return self.id_key.get_secret_value() == DEVELOPMENT_ID_KEY
+
+
+def load(**overrides: Any) -> Settings:  # noqa: ANN401 - a field's own type checks each
+    """Return the settings of this process: arguments first, then the environment, then defaults.
+
+    Args:
+        **overrides: Field values that a command line gave; None means not given.
+
+    Returns:
+        The checked settings.
+
+    Raises:
+        ConfigurationError: A value is bad; every bad one is named with its environment variable.
+    """
+    try:
+        return Settings(**{name: value for name, value in overrides.items() if value is not None})
+    except ValidationError as error:
+        lines = [
+            f"{environment_name(str(item['loc'][0]))}: {item['msg'].removeprefix('Value error, ')}"
+            for item in error.errors(include_input=False, include_url=False)
+        ]
+        raise ConfigurationError(
+            "bad setting: " + "; ".join(lines),
+            "docs/settings.md lists every setting with its meaning",
+        ) from None
+
+
+def environment_name(field: str) -> str:
+    """Return the environment variable of a settings field.
+
+    Example:
+        >>> environment_name("web_port")
+        'GRADEWATCH_WEB_PORT'
+    """
+    upper = field.upper()
+    return upper if upper == "KAFKA_BOOTSTRAP_SERVERS" else PREFIX + upper
