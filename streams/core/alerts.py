@@ -24,7 +24,7 @@ from streams.core.events import (
     Points,
 )
 from streams.core.history import Standing
-from streams.core.rules import Kind, Rule, Rules
+from streams.core.rules import Kind, Rule, Rules, Severity
 
 if TYPE_CHECKING:
     from streams.core.scores import Applied, Override, Row, Source
@@ -68,7 +68,7 @@ class Alert(Struct, frozen=True, omit_defaults=True, kw_only=True):
     kind: Kind
     rule: str
     rules_hash: str
-    severity: str
+    severity: Severity
     tenant: str
     student_id: str
     course_id: str

@@ -1,0 +1,238 @@
+"""The two agents around the pure core: a batch in, its outputs and row changes out.
+
+intake:   canvas-live-events → grade-events, grade-events-refused
+scoring:  grade-events → grade-alerts, grade-scores-changelog, grade-events-refused
+
+They move records; the core decides. Neither commits: the worker does, once for a whole batch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from streams.core import alerts, flow, scores
+from streams.core.canvas import Refusal
+from streams.core.events import Reason, student_key
+from streams.core.flow import Fate, Outcome, Passed
+from streams.core.scores import Position, Row, Source
+from streams.engine.commit import Outputs, Produced
+from streams.engine.routing import partition_of
+from streams.engine.table import changelog_key
+from streams.metrics import Tally
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from aiokafka import ConsumerRecord
+
+    from streams.core.alerts import Judge
+    from streams.core.events import GradeEvent
+    from streams.core.intake import Reader
+    from streams.engine.table import Change, PartitionStore
+    from streams.engine.transport import RecordBatch
+
+log = logging.getLogger("gradewatch.agents")
+
+BREATH: Final = 500
+"""Records worked on before the event loop gets a turn: about 10 ms."""
+
+REFUSED_BYTES: Final = 1 << 20
+"""Longest original value kept on ``grade-events-refused``; the topic takes 64 KiB more."""
+
+
+class Topic(NamedTuple):
+    """A topic as an agent writes to it: its name in this namespace, and its partitions."""
+
+    name: str
+    partitions: int
+
+
+class Work(NamedTuple):
+    """What a batch comes to.
+
+    Attributes:
+        steps: Records to produce, each step acknowledged before the next.
+        changes: Rows to publish once the batch is committed.
+        tally: What it adds to the numbers.
+    """
+
+    steps: Sequence[Outputs]
+    changes: Sequence[Change]
+    tally: Tally
+
+
+class Intake:
+    """Raw records → canonical events, or refusals."""
+
+    name = "intake"
+
+    def __init__(self, reader: Reader, events: Topic, refused: Topic) -> None:
+        """Remember where to write."""
+        self._reader = reader
+        self._events = events
+        self._refused = refused
+
+    async def work(self, batch: RecordBatch) -> Work:
+        """Return what a batch of the raw topic comes to. Never raises for a record."""
+        outputs, tally = Outputs(), Tally()
+        async for record in _breathing(batch):
+            try:
+                taken = flow.take_in(self._reader, record.value, record.timestamp)
+            except Exception as error:  # noqa: BLE001 - a bug of ours must not stop the flow
+                taken = _bug(error, record)
+            if isinstance(taken, Passed):
+                tally.fates[Fate.PASSED] += 1
+                produced = Produced(taken.key, taken.value, record.timestamp, _coordinates(record))
+                partition = partition_of(taken.key, self._events.partitions)
+                outputs.add(self._events.name, partition, produced)
+            elif taken is None:
+                tally.fates[Fate.IGNORED] += 1
+            else:
+                tally.fates[Fate.REFUSED] += 1
+                _refuse(outputs, self._refused, record, taken, tally)
+        return Work([outputs], [], tally)
+
+
+class Scoring:
+    """Canonical events → rows and alerts."""
+
+    name = "scoring"
+
+    def __init__(
+        self, judge: Judge, topic_id: str, table: PartitionStore, written: dict[str, Topic]
+    ) -> None:
+        """Remember where to read rows and where to write.
+
+        Args:
+            judge: The rules in force.
+            topic_id: Kafka's id of the ``grade-events`` topic.
+            table: The rows.
+            written: Topics by what they are: ``alerts``, ``changelog``, ``refused``.
+        """
+        self._judge = judge
+        self._topic_id = topic_id
+        self._table = table
+        self._alerts = written["alerts"]
+        self._changelog = written["changelog"]
+        self._refused = written["refused"]
+
+    async def work(self, batch: RecordBatch) -> Work:
+        """Return what a batch of ``grade-events`` comes to. Never raises for a record."""
+        outputs, tally = Outputs(), Tally()
+        rows = _Rows(self._table, batch.tp.partition)
+        async for record in _breathing(batch):
+            outcome = self._scored(record, rows)
+            tally.fates[outcome.fate] += 1
+            tally.without_baseline += outcome.no_baseline
+            if outcome.refusal is not None:
+                _refuse(outputs, self._refused, record, outcome.refusal, tally)
+            if outcome.event is not None and outcome.row is not None:
+                rows.keep(outcome.event, outcome.row)
+            for alert in outcome.alerts:
+                tally.alerts[alert.kind, alert.severity] += 1
+                produced = Produced(
+                    record.key, alerts.encode(alert), record.timestamp, alerts.headers(alert)
+                )
+                outputs.add(self._alerts.name, batch.tp.partition, produced)
+        changes = rows.changes()
+        return Work([outputs, self._rows(batch, changes)], changes, tally)
+
+    def _scored(self, record: ConsumerRecord, rows: _Rows) -> Outcome:
+        at = Position(self._topic_id, record.offset)
+        try:
+            return flow.score(self._judge, rows.of, record.value, at, _source(record))
+        except Exception as error:  # noqa: BLE001 - a bug of ours must not stop the flow
+            return Outcome(Fate.REFUSED, refusal=_bug(error, record))
+
+    def _rows(self, batch: RecordBatch, changes: Sequence[Change]) -> Outputs:
+        outputs, latest = Outputs(), batch.records[-1].timestamp
+        for owner, item, value in changes:
+            produced = Produced(changelog_key(owner, item), value, latest, [])
+            outputs.add(self._changelog.name, batch.tp.partition, produced)
+        return outputs
+
+
+class _Rows:
+    """A partition's rows as a batch sees them: its own changes first, then the table's."""
+
+    def __init__(self, table: PartitionStore, partition: int) -> None:
+        self._table = table
+        self._partition = partition
+        self._changed: dict[tuple[bytes, bytes], Row] = {}
+
+    def of(self, event: GradeEvent) -> Row | None:
+        """Return the row an event is about."""
+        owner, item = student_key(event.tenant, event.student_id), event.course_id.encode()
+        changed = self._changed.get((owner, item))
+        if changed is not None:
+            return changed
+        held = self._table.row(self._partition, owner, item)
+        return None if held is None else scores.decode(held)
+
+    def keep(self, event: GradeEvent, row: Row) -> None:
+        """Remember a changed row; the last of a batch is what the changelog gets."""
+        owner, item = student_key(event.tenant, event.student_id), event.course_id.encode()
+        self._changed[owner, item] = row
+
+    def changes(self) -> list[Change]:
+        """Return the changed rows."""
+        return [(owner, item, scores.encode(row)) for (owner, item), row in self._changed.items()]
+
+
+async def _breathing(batch: RecordBatch) -> AsyncIterator[ConsumerRecord]:
+    """Yield a batch's records, letting the event loop do other things now and then."""
+    for number, record in enumerate(batch.records, 1):
+        yield record
+        if number % BREATH == 0:
+            await asyncio.sleep(0)
+
+
+def _refuse(
+    outputs: Outputs, topic: Topic, record: ConsumerRecord, refusal: Refusal, tally: Tally
+) -> None:
+    """Keep a record we do not take: original key and bytes, and why."""
+    tally.refused[refusal.reason] += 1
+    headers = [
+        ("gradewatch.reason", refusal.reason.encode()),
+        ("gradewatch.detail", refusal.detail.encode()),
+        *_coordinates(record),
+    ]
+    value = record.value
+    if value is not None and len(value) > REFUSED_BYTES:
+        # Too large an output would be retried for ever.
+        told = f"{len(value)} bytes, sha256 {hashlib.sha256(value).hexdigest()}"
+        headers.append(("gradewatch.truncated", told.encode()))
+        value = value[:REFUSED_BYTES]
+    produced = Produced(record.key, value, record.timestamp, headers)
+    outputs.add(topic.name, record.partition % topic.partitions, produced)
+
+
+def _coordinates(record: ConsumerRecord) -> list[tuple[str, bytes]]:
+    return [
+        ("gradewatch.topic", record.topic.encode()),
+        ("gradewatch.partition", b"%d" % record.partition),
+        ("gradewatch.offset", b"%d" % record.offset),
+    ]
+
+
+def _source(record: ConsumerRecord) -> Source:
+    """Return where on the raw topic a record of ``grade-events`` came from."""
+    try:
+        (_, topic), (_, partition), (_, offset) = record.headers
+        return Source(topic.decode(), int(partition), int(offset))
+    except ValueError:  # another producer's: it is its own source
+        return Source(record.topic, record.partition, record.offset)
+
+
+def _bug(error: Exception, record: ConsumerRecord) -> Refusal:
+    """Note a failure of ours: where, and in which code; never the record's content."""
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    code = trace.tb_frame.f_code.co_qualname if trace else "unknown code"
+    where = f"{type(error).__name__} in {code}"
+    log.error("%s[%d] at offset %d: %s", record.topic, record.partition, record.offset, where)
+    return Refusal(Reason.INTERNAL, where)

@@ -1,0 +1,58 @@
+"""The Faust app, set the way the engine needs it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import faust
+
+from streams.engine.restore import BatchTableManager
+from streams.engine.table import BatchTable
+from streams.engine.transport import Transport
+
+if TYPE_CHECKING:
+    from faust.types import TransportT
+
+    from streams.engine.commit import Committer
+
+
+class BatchApp(faust.App):
+    """A Faust app whose agents get record batches."""
+
+    def __init__(self, id: str, **settings: Any) -> None:  # noqa: A002, ANN401 - Faust's own
+        """Set what correctness and speed hang on; callers set the rest.
+
+        Args:
+            id: Consumer group.
+            **settings: Faust's settings.
+        """
+        self.committers: list[Committer] = []
+        super().__init__(
+            id,
+            store="memory://",  # ours is BatchTable's; this keeps Faust from looking for RocksDB
+            Table=BatchTable,
+            TableManager=BatchTableManager,
+            topic_allow_declare=False,  # topics.yaml makes every topic
+            topic_disable_leader=True,
+            consumer_auto_offset_reset="earliest",
+            # One hung member hides everything behind it: notice within ten seconds.
+            broker_session_timeout=10.0,
+            broker_heartbeat_interval=2.0,
+            broker_request_timeout=30.0,
+            table_standby_replicas=0,
+            stream_wait_empty=True,  # a rebalance waits for the batch under way
+            stream_buffer_maxsize=2,  # in batches
+            **settings,
+        )
+
+    def _new_transport(self) -> TransportT:
+        return Transport(self.conf.broker_consumer, self)
+
+    def _create_directories(self) -> None:
+        """Do nothing: the table lives in memory, its changelog in Kafka."""
+
+    async def on_stop(self) -> None:
+        """Stop the producers with the app."""
+        await super().on_stop()
+        for committer in self.committers:
+            await committer.close()

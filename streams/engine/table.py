@@ -1,0 +1,174 @@
+"""The table: partition → owner → item → bytes, written by whole batches, restored by whole batches.
+
+An *owner* is who a partition is keyed by, an *item* one thing of theirs; the changelog's key is
+``owner:item``, on the owner's partition. Values stay bytes until somebody reads them. Readers see
+committed batches only: a batch's changes are published after its commit.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from faust.stores.base import Store
+from faust.tables import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from aiokafka import ConsumerRecord
+    from faust.types import TP
+
+Owner = bytes
+Item = bytes
+Change = tuple[Owner, Item, bytes | None]
+"""A row's new value; None removes the row."""
+
+
+def changelog_key(owner: Owner, item: Item) -> bytes:
+    """Return the key of a row on the changelog.
+
+    Example:
+        >>> changelog_key(b"44fJ:48", b"565")
+        b'44fJ:48:565'
+    """
+    return b"%b:%b" % (owner, item)
+
+
+class PartitionStore(Store[bytes, bytes]):
+    """A Faust store whose rows live and go with their partition."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Faust's own
+        """Start empty."""
+        self.partitions: dict[int, dict[Owner, dict[Item, bytes]]] = {}
+        self._owners_of: defaultdict[Item, set[Owner]] = defaultdict(set)
+        super().__init__(*args, **kwargs)
+
+    def items_of(self, owner: Owner) -> Mapping[Item, bytes]:
+        """Return an owner's rows by item; empty where there are none here."""
+        for owners in self.partitions.values():
+            if owner in owners:
+                return owners[owner]
+        return {}
+
+    def row(self, partition: int, owner: Owner, item: Item) -> bytes | None:
+        """Return one row of a partition, or None."""
+        items = self.partitions.get(partition, {}).get(owner)
+        return None if items is None else items.get(item)
+
+    def owners_of(self, item: Item) -> frozenset[Owner]:
+        """Return who has a row for an item, from an index."""
+        return frozenset(self._owners_of.get(item, ()))
+
+    def owners(self) -> Iterator[Owner]:
+        """Yield every owner here."""
+        for owners in self.partitions.values():
+            yield from owners
+
+    def publish(self, partition: int, changes: Iterable[Change]) -> None:
+        """Make a committed batch's changes visible; None removes a row."""
+        owners = self.partitions.setdefault(partition, {})
+        for owner, item, value in changes:
+            if value is not None:
+                owners.setdefault(owner, {})[item] = value
+                self._owners_of[item].add(owner)
+            elif item in owners.get(owner, ()):
+                del owners[owner][item]
+                self._owners_of[item].discard(owner)
+
+    def load(self, partition: int, records: Iterable[ConsumerRecord]) -> int:
+        """Apply a run of changelog records.
+
+        Returns:
+            How many had a key that is not ours; they are passed over.
+        """
+        foreign = 0
+        changes: list[Change] = []
+        for record in records:
+            owner, colon, item = (record.key or b"").rpartition(b":")
+            if colon:
+                changes.append((owner, item, record.value))
+            else:
+                foreign += 1
+        self.publish(partition, changes)
+        return foreign
+
+    def drop(self, partition: int) -> None:
+        """Forget a partition that is no longer ours."""
+        for owner, items in self.partitions.pop(partition, {}).items():
+            for item in items:
+                self._owners_of[item].discard(owner)
+
+    # What Faust asks of a store. Keys are changelog keys; writing is the batch's business.
+
+    def __getitem__(self, key: bytes) -> bytes:
+        """Return the row under a changelog key.
+
+        Raises:
+            KeyError: There is none here.
+        """
+        owner, _, item = key.rpartition(b":")
+        return self.items_of(owner)[item]
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield every changelog key."""
+        for owners in self.partitions.values():
+            for owner, items in owners.items():
+                for item in items:
+                    yield changelog_key(owner, item)
+
+    def __len__(self) -> int:
+        """Return the number of rows here."""
+        return sum(len(items) for owners in self.partitions.values() for items in owners.values())
+
+    def __setitem__(self, key: bytes, value: bytes) -> None:
+        """Refuse: rows change by committed batches only.
+
+        Raises:
+            TypeError: Always.
+        """
+        raise TypeError("rows change by committed batches only")
+
+    def __delitem__(self, key: bytes) -> None:
+        """Refuse: rows change by committed batches only.
+
+        Raises:
+            TypeError: Always.
+        """
+        raise TypeError("rows change by committed batches only")
+
+    def persisted_offset(self, tp: TP) -> int | None:  # noqa: ARG002 - Faust's own
+        """Return None: every restore reads the whole changelog."""
+        return None
+
+    def apply_changelog_batch(self, *_: Any) -> None:  # noqa: ANN401 - Faust's own
+        """Refuse: ``engine.restore`` reads the changelog.
+
+        Raises:
+            TypeError: Always.
+        """
+        raise TypeError("the changelog is restored by engine.restore")
+
+    def reset_state(self) -> None:
+        """Forget everything."""
+        self.partitions.clear()
+        self._owners_of.clear()
+
+    async def backup_partition(self, *_: Any, **__: Any) -> None:  # noqa: ANN401 - Faust's own
+        """Do nothing: the changelog is the backup."""
+
+    def restore_backup(self, *_: Any, **__: Any) -> None:  # noqa: ANN401 - Faust's own
+        """Do nothing: the changelog is the backup."""
+
+
+class BatchTable(Table[bytes, bytes]):
+    """A Faust table over a ``PartitionStore``."""
+
+    data: PartitionStore
+
+    def _new_store(self) -> PartitionStore:
+        return PartitionStore("partitioned://", self.app, self, table_name=self.name)
+
+    async def on_start(self) -> None:
+        """Start; topics.yaml makes the changelog, not Faust."""
+        await self.add_runtime_dependency(self.data)

@@ -1,0 +1,108 @@
+"""Every number: its name, unit, labels and meaning. Labels are closed lists, never people."""
+
+from __future__ import annotations
+
+from collections import Counter as Tallied
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+if TYPE_CHECKING:
+    from streams.core.events import Reason
+    from streams.core.flow import Fate
+    from streams.core.rules import Kind
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Tally:
+    """What one batch adds to the numbers once it is committed."""
+
+    def __init__(self) -> None:
+        """Start at nothing."""
+        self.fates: Tallied[Fate] = Tallied()
+        self.refused: Tallied[Reason] = Tallied()
+        self.alerts: Tallied[tuple[Kind, str]] = Tallied()  # by kind and severity
+        self.without_baseline = 0
+
+
+class Metrics:
+    """The numbers of one worker, in a registry of its own."""
+
+    def __init__(self) -> None:
+        """Start every number at zero."""
+        registry = self.registry = CollectorRegistry()
+        self.records = Counter(
+            "gradewatch_records",
+            "Records consumed and committed, by agent and fate; every record has exactly one fate",
+            ["agent", "fate"],
+            registry=registry,
+        )
+        self.refused = Counter(
+            "gradewatch_refused",
+            "Records written to grade-events-refused, by agent and reason",
+            ["agent", "reason"],
+            registry=registry,
+        )
+        self.alerts = Counter(
+            "gradewatch_alerts",
+            "Alerts written to grade-alerts, by kind and severity",
+            ["kind", "severity"],
+            registry=registry,
+        )
+        self.overrides_without_baseline = Counter(
+            "gradewatch_overrides_without_baseline",
+            "Overrides not judged for want of a score to measure them against",
+            registry=registry,
+        )
+        self.batch_seconds = Histogram(
+            "gradewatch_batch_seconds",
+            "Time from taking up a batch to its commit, by agent, in seconds",
+            ["agent"],
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self.lag = Gauge(
+            "gradewatch_lag_records",
+            "Records on the partition after the position worked up to",
+            ["topic", "partition"],
+            registry=registry,
+        )
+        self.rows = Gauge(
+            "gradewatch_rows",
+            "Rows held here (a row is one student in one course)",
+            registry=registry,
+        )
+        self.restore_records = Gauge(
+            "gradewatch_restore_records",
+            "Changelog records read by the last restore, and how many there were",
+            ["of"],
+            registry=registry,
+        )
+        self.restore_seconds = Gauge(
+            "gradewatch_restore_seconds",
+            "Duration of the last restore so far, in seconds",
+            registry=registry,
+        )
+        self.ready = Gauge(
+            "gradewatch_ready",
+            "1 while partitions are assigned and restored, else 0",
+            registry=registry,
+        )
+
+    def count(self, agent: str, tally: Tally, seconds: float) -> None:
+        """Count a committed batch. One that was dropped is counted when it comes again.
+
+        Args:
+            agent: ``intake`` or ``scoring``.
+            tally: What became of its records.
+            seconds: From taking it up to its commit.
+        """
+        for fate, number in tally.fates.items():
+            self.records.labels(agent, fate).inc(number)
+        for reason, number in tally.refused.items():
+            self.refused.labels(agent, reason).inc(number)
+        for (kind, severity), number in tally.alerts.items():
+            self.alerts.labels(kind, severity).inc(number)
+        self.overrides_without_baseline.inc(tally.without_baseline)
+        self.batch_seconds.labels(agent).observe(seconds)
