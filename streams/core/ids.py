@@ -7,6 +7,7 @@ are text or ``int`` here, never ``float``.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 SHARD_SIZE: Final = 10**13
@@ -58,6 +59,7 @@ def shard(value: str | int | None) -> int | None:
     return number(value) // SHARD_SIZE or None
 
 
+@lru_cache(maxsize=1 << 16)  # the same students, courses and accounts come again and again
 def canonical(value: str | int, home: int | None) -> str:
     """Return the one text for an id that may be local or global.
 

@@ -53,15 +53,15 @@ class Outputs:
 
     def __init__(self) -> None:
         """Start with nothing."""
-        self._records: defaultdict[tuple[str, int], list[Produced]] = defaultdict(list)
+        self.records: defaultdict[tuple[str, int], list[Produced]] = defaultdict(list)
 
     def add(self, topic: str, partition: int, record: Produced) -> None:
         """Add one record."""
-        self._records[topic, partition].append(record)
+        self.records[topic, partition].append(record)
 
     def __bool__(self) -> bool:
         """Tell whether there is anything to produce."""
-        return bool(self._records)
+        return bool(self.records)
 
     async def produce(self, producer: aiokafka.AIOKafkaProducer) -> None:
         """Produce all, and return once every record is acknowledged.
@@ -73,7 +73,7 @@ class Outputs:
             KafkaError: A record was not acknowledged; others may have been.
         """
         futures = []
-        for (topic, partition), records in self._records.items():
+        for (topic, partition), records in self.records.items():
             batch = producer.create_batch()
             for record in records:
                 if not _append(batch, record):

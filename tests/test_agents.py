@@ -1,0 +1,261 @@
+"""The shell adds nothing: however a log is cut into batches, agents write what the core says."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from faust.types import TP
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streams.agents import REFUSED_BYTES, Intake, Scoring, Topic
+from streams.core import canvas, flow, rules
+from streams.core.alerts import Judge
+from streams.core.flow import Fate
+from streams.core.intake import Reader
+from streams.engine.transport import RecordBatch
+from streams.settings import load, shipped
+from streams.worker import Cluster, Worker
+from tests.scenarios import (
+    a_course_grade_change,
+    a_grade_change,
+    an_override,
+    milliseconds,
+    moment,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pytest
+
+    from streams.agents import Work
+    from streams.engine.table import PartitionStore
+
+EVENTS, REFUSED = Topic("grade-events", 4), Topic("grade-events-refused", 2)
+WRITTEN = {
+    "alerts": Topic("grade-alerts", 4),
+    "changelog": Topic("grade-scores-changelog", 4),
+    "refused": REFUSED,
+}
+
+
+class Record(NamedTuple):
+    """A record as aiokafka hands it over, as far as the agents look."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]] = ()
+
+
+def a_store() -> PartitionStore:
+    """Return the table of a worker that never starts."""
+    topics = ["canvas-live-events", *(topic.name for topic in (EVENTS, *WRITTEN.values()))]
+    cluster = Cluster("127.0.0.1:9", dict.fromkeys(topics, 4), "topic-id")
+    return Worker(load(kafka_bootstrap_servers="127.0.0.1:9"), cluster).table.data
+
+
+def a_judge() -> Judge:
+    text = shipped("rules.yaml").read_text()
+    return Judge(rules.load(text, "rules.yaml"), b"sixteen bytes or more")
+
+
+def a_batch(topic: str, partition: int, records: Sequence[Record]) -> RecordBatch:
+    start = records[0].offset
+    return RecordBatch(TP(topic, partition), 0, start, start + len(records), records)
+
+
+def raw(values: Sequence[bytes | None]) -> list[Record]:
+    first = milliseconds(moment(0))
+    return [
+        Record("canvas-live-events", 1, number, first + number, None, value)
+        for number, value in enumerate(values)
+    ]
+
+
+def produced(work: Work, topic: str) -> list[Any]:
+    """Return what a batch writes to a topic, partition by partition."""
+    return [
+        (partition, record)
+        for step in work.steps
+        for (name, partition), records in sorted(step.records.items())
+        if name == topic
+        for record in records
+    ]
+
+
+def taken_in(values: Sequence[bytes | None]) -> Work:
+    intake = Intake(Reader(), EVENTS, REFUSED)
+    return asyncio.run(intake.work(a_batch("canvas-live-events", 1, raw(values))))
+
+
+def test_intake_keys_events_by_student_and_tells_where_they_came_from() -> None:
+    work = taken_in([a_course_grade_change(student="48")])
+
+    [(_, record)] = produced(work, "grade-events")
+    assert record.key.endswith(b":48")
+    assert dict(record.headers) == {
+        "gradewatch.topic": b"canvas-live-events",
+        "gradewatch.partition": b"1",
+        "gradewatch.offset": b"0",
+    }
+    assert record.timestamp == milliseconds(moment(0))
+
+
+def test_a_refused_record_keeps_its_bytes_and_says_why() -> None:
+    work = taken_in([b"[]"])
+
+    [(partition, record)] = produced(work, "grade-events-refused")
+    assert record.value == b"[]"
+    assert partition in range(REFUSED.partitions)
+    assert dict(record.headers) == {
+        "gradewatch.reason": b"unknown_envelope",
+        "gradewatch.detail": b"an array",
+        "gradewatch.topic": b"canvas-live-events",
+        "gradewatch.partition": b"1",
+        "gradewatch.offset": b"0",
+    }
+    assert work.tally.fates == {Fate.REFUSED: 1}
+
+
+def test_a_refused_record_too_large_for_its_topic_is_cut_and_says_so() -> None:
+    work = taken_in([b"x" * (REFUSED_BYTES + 1)])
+
+    [(_, record)] = produced(work, "grade-events-refused")
+    assert len(record.value) == REFUSED_BYTES
+    assert dict(record.headers)["gradewatch.truncated"].startswith(b"1048577 bytes, sha256 ")
+
+
+def test_other_event_names_are_ignored_and_counted() -> None:
+    work = taken_in([b'{"metadata":{"event_name":"submission_updated"},"body":{}}'])
+
+    assert work.tally.fates == {Fate.IGNORED: 1}
+    assert not produced(work, "grade-events")
+
+
+def test_a_bug_of_ours_refuses_the_record_as_internal_and_goes_on(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    good, secret = a_course_grade_change(), a_course_grade_change(student="31337")
+
+    def broken(value: bytes | None) -> Any:  # noqa: ANN401 - as the real one
+        if value == secret:
+            raise ZeroDivisionError(value)
+        return parse(value)
+
+    parse = canvas.parse
+    monkeypatch.setattr(canvas, "parse", broken)
+
+    work = taken_in([good, secret, good])
+
+    assert work.tally.fates == {Fate.PASSED: 2, Fate.REFUSED: 1}
+    assert work.tally.refused == {"internal": 1}
+    [(_, record)] = produced(work, "grade-events-refused")
+    assert dict(record.headers)["gradewatch.detail"].startswith(b"ZeroDivisionError in ")
+    assert "31337" not in caplog.text
+
+
+TIMELINE = [
+    a_course_grade_change("48", current=(None, 84.25), at=moment(0)),
+    a_grade_change("48", score=(5, 1), at=moment(50)),
+    a_course_grade_change("48", current=(84.25, 71.5), at=moment(60)),
+    an_override("48", score=(None, 95.0), at=moment(70)),
+    b"nonsense",
+    a_course_grade_change("48", current=(71.5, 84.25), at=moment(30)),
+    a_course_grade_change("49", current=(90.0, 60.0), at=moment(60)),
+    a_course_grade_change("48", current=(84.25, 71.5), at=moment(60)),
+    an_override("48", score=(95.0, None), at=moment(80)),
+    a_course_grade_change("49", course="7", current=(90.0, 60.0), at=moment(61), state="deleted"),
+]
+
+
+def canonical(values: Sequence[bytes]) -> list[Record]:
+    """Return the records of ``grade-events``, on one partition."""
+    reader = Reader()
+    kept = []
+    for record in raw(values):
+        taken = flow.take_in(reader, record.value, record.timestamp)
+        if isinstance(taken, flow.Passed):
+            kept.append(Record("grade-events", 0, 0, record.timestamp, taken.key, taken.value))
+    return [record._replace(offset=number) for number, record in enumerate(kept)]
+
+
+def scored(records: Sequence[Record], cuts: set[int]) -> tuple[dict[bytes, bytes], list[Any], Any]:
+    """Return rows, alerts and fates of a log cut into batches at some offsets."""
+    store = a_store()
+    scoring = Scoring(a_judge(), "topic-id", store, WRITTEN)
+    alerts, fates = [], dict.fromkeys(Fate, 0)
+    edges = sorted({0, len(records), *(cut for cut in cuts if cut < len(records))})
+    for start, end in pairwise(edges):
+        work = asyncio.run(scoring.work(a_batch("grade-events", 0, records[start:end])))
+        store.publish(0, work.changes)
+        alerts += [record for _, record in produced(work, "grade-alerts")]
+        for fate, number in work.tally.fates.items():
+            fates[fate] += number
+    return {key: store[key] for key in store}, alerts, fates
+
+
+@given(st.sets(st.integers(1, 9)))
+@settings(max_examples=30, deadline=None)
+def test_no_cut_into_batches_changes_rows_alerts_or_fates(cuts: set[int]) -> None:
+    records = canonical(TIMELINE)
+
+    assert scored(records, cuts) == scored(records, set())
+
+
+def test_the_timeline_gives_the_alerts_it_tells_of() -> None:
+    rows, alerts, fates = scored(canonical(TIMELINE), set())
+
+    told = [json.loads(record.value) for record in alerts]
+    assert [(alert["kind"], alert["student_id"], alert["change"]) for alert in told] == [
+        ("score_drop", "48", -12.75),
+        ("override_raised", "48", 23.5),
+        ("score_drop", "49", -30.0),
+        ("override_removed", "48", -23.5),
+    ]
+    assert [evidence["event"] for evidence in told[0]["evidence"]] == [
+        "course_grade_change",
+        "grade_change",
+    ]
+    assert len(rows) == 3
+    assert fates[Fate.DUPLICATE] == 1
+    assert fates[Fate.LATE] == 1
+
+
+def test_records_delivered_again_change_no_row_and_repeat_no_alert() -> None:
+    records = canonical(TIMELINE)
+    played_twice = [
+        record._replace(offset=number) for number, record in enumerate([*records, *records])
+    ]
+    once, twice = scored(records, set()), scored(played_twice, {len(records)})
+
+    assert twice[0] == once[0]
+    assert twice[1] == once[1]
+
+
+def test_no_alert_header_holds_a_student_id() -> None:
+    alerts = scored(canonical([a_course_grade_change("4815162342", current=(90.0, 60.0))]), set())[
+        1
+    ]
+
+    assert alerts
+    assert all(b"4815162342" not in value for _, value in alerts[0].headers)
+
+
+def test_a_foreign_record_on_grade_events_is_refused_not_raised() -> None:
+    foreign = Record("grade-events", 0, 0, 0, b"k", b'{"type":"nobody_knows"}')
+    work = asyncio.run(
+        Scoring(a_judge(), "topic-id", a_store(), WRITTEN).work(
+            a_batch("grade-events", 0, [foreign])
+        )
+    )
+
+    assert work.tally.refused == {"internal": 1}
+    assert len(produced(work, "grade-events-refused")) == 1
