@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from streams.errors import ConfigurationError
 
@@ -148,6 +148,12 @@ def load(**overrides: Any) -> Settings:  # noqa: ANN401 - a field's own type che
     """
     try:
         return Settings(**{name: value for name, value in overrides.items() if value is not None})
+    except SettingsError as error:  # a field that is JSON, and is not
+        field = str(error).partition('"')[2].partition('"')[0]
+        raise ConfigurationError(
+            f"bad setting: {environment_name(field)}: not a JSON object",
+            'write it as {"21070000000000001": "name-of-the-tenant"}',
+        ) from None
     except ValidationError as error:
         lines = [
             f"{environment_name(str(item['loc'][0]))}: {item['msg'].removeprefix('Value error, ')}"

@@ -7,7 +7,6 @@ of the log, so a replay writes the same bytes.
 
 from __future__ import annotations
 
-from datetime import datetime
 from decimal import Decimal
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
@@ -21,8 +20,8 @@ from streams.core.events import (
     GradeOverride,
     Instant,
     Percent,
-    Points,
 )
+from streams.core.evidence import Evidence, decimal, likely_causes, seconds, summary
 from streams.core.history import Standing
 from streams.core.rules import Kind, Rule, Rules, Severity
 
@@ -31,27 +30,6 @@ if TYPE_CHECKING:
 
 SECTION_SECONDS: Final = 60
 """A student with two sections gets one override event per enrolment, this far apart at most."""
-
-CAUSE_SECONDS: Final = 600
-"""How long before a drop a grade change still counts as its likely cause: Canvas recomputes course
-scores in a job, seconds to minutes later."""
-
-
-class Evidence(Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """An event that an alert rests on: first the judged one, then likely causes, newest first."""
-
-    topic: str  # of the raw record
-    partition: int
-    offset: int
-    event: str
-    event_time: Instant
-    event_id: str
-    assignment_id: str | None = None
-    score: Points | None = None
-    old_score: Points | None = None
-    points_possible: Points | None = None
-    old_points_possible: Points | None = None
-    muted: bool | None = None
 
 
 class Alert(Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -249,9 +227,9 @@ class Judge:
                     event_time=event.event_time,
                     event_id=event.event_id,
                 ),
-                *_likely_causes(row, event),
+                *likely_causes(row, event),
             ),
-            summary=_summary(rule, old, new, change),
+            summary=summary(rule, old, new, change),
             **where_they_apply,
         )
 
@@ -277,16 +255,6 @@ def headers(alert: Alert) -> list[tuple[str, bytes]]:
     ]
 
 
-def decimal(value: Percent) -> Decimal:
-    """Return the decimal that a score was written as: 70.1 is 70.1, not the float beside it.
-
-    Example:
-        >>> decimal(70.1) - decimal(60.1)
-        Decimal('10.0')
-    """
-    return Decimal(repr(value))
-
-
 def _second_section(before: Row | None, event: GradeOverride) -> bool:
     """Tell whether this is the same override, told again for the student's other enrolment."""
     if before is None:
@@ -301,44 +269,5 @@ def _second_section(before: Row | None, event: GradeOverride) -> bool:
         and held[0].enrollment_id is not None
         and event.enrollment_id is not None
         and held[0].enrollment_id != event.enrollment_id
-        and abs(_seconds(event.event_time) - _seconds(held[0].event_time)) <= SECTION_SECONDS
+        and abs(seconds(event.event_time) - seconds(held[0].event_time)) <= SECTION_SECONDS
     )
-
-
-def _likely_causes(row: Row, event: CourseGradeChange | GradeOverride) -> list[Evidence]:
-    if isinstance(event, GradeOverride):
-        return []
-    moment = _seconds(event.event_time)
-    return [
-        Evidence(
-            topic=change.source.topic,
-            partition=change.source.partition,
-            offset=change.source.offset,
-            event="grade_change",
-            event_time=change.event_time,
-            event_id=change.event_id,
-            assignment_id=change.assignment_id,
-            score=change.new[0],
-            old_score=change.old[0],
-            points_possible=change.new[1],
-            old_points_possible=change.old[1],
-            muted=change.muted,
-        )
-        for change in reversed(row.grade_changes)
-        if 0 <= moment - _seconds(change.event_time) <= CAUSE_SECONDS
-    ]
-
-
-def _summary(rule: Rule, old: Percent, new: Percent, change: Decimal) -> str:
-    size = f"{abs(change).normalize():f} points ({old:g} → {new:g})"
-    what = {
-        Kind.SCORE_DROP: f"Current score fell {size}",
-        Kind.OVERRIDE_RAISED: f"An override raised the final score by {size}",
-        Kind.OVERRIDE_LOWERED: f"An override lowered the final score by {size}",
-        Kind.OVERRIDE_REMOVED: f"Removing an override moved the final score by {size}",
-    }[rule.kind]
-    return f"{what}; rule {rule.id} alerts at {rule.points.normalize():f} or more."
-
-
-def _seconds(instant: Instant) -> float:
-    return datetime.fromisoformat(instant).timestamp()
