@@ -206,7 +206,8 @@ def _refuse(
         told = f"{len(value)} bytes, sha256 {hashlib.sha256(value).hexdigest()}"
         headers.append(("gradewatch.truncated", told.encode()))
         value = value[:REFUSED_BYTES]
-    produced = Produced(record.key, value, record.timestamp, headers)
+    # Dated now: its short retention counts from the refusal, whenever the event was.
+    produced = Produced(record.key, value, -1, headers)
     outputs.add(topic.name, record.partition % topic.partitions, produced)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Any
@@ -174,3 +176,21 @@ def environment_name(field: str) -> str:
     """
     upper = field.upper()
     return upper if upper == "KAFKA_BOOTSTRAP_SERVERS" else PREFIX + upper
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """Return the environment for a process that shall have these settings.
+
+    Ours, with every setting that was given its value; secrets among them, so only for a child.
+    """
+    values = {name: getattr(settings, name) for name in settings.model_fields_set | {"web_port"}}
+    given = {
+        environment_name(name): value.get_secret_value()
+        if isinstance(value, SecretStr)
+        else json.dumps(value)
+        if isinstance(value, dict)
+        else str(value)
+        for name, value in values.items()
+        if value is not None
+    }
+    return {**os.environ, **given}  # noqa: TID251 - the one module that reads it

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from streams.agents import Intake, Scoring, Topic
+from streams.broker import ports
 from streams.core import rules
 from streams.core.alerts import Judge
 from streams.core.intake import Reader
@@ -49,6 +50,8 @@ class Worker:
         app: The Faust app.
         table: The rows, by partition, student and course.
         metrics: Its numbers.
+        port: TCP port of its web views.
+        url: Where other workers reach them.
         rules: The rules in force.
     """
 
@@ -66,7 +69,10 @@ class Worker:
         self.metrics = Metrics()
         self.rules = _rules(settings)
         self._servers = cluster.bootstrap_servers
-        self.app = _app(settings, cluster)
+        self.port = settings.web_port or ports.choose(0)
+        host = f"[{settings.web_host}]" if ":" in settings.web_host else settings.web_host
+        self.url = settings.canonical_url or f"http://{host}:{self.port}"
+        self.app = _app(settings, cluster.bootstrap_servers, self.url, self.port)
 
         def topic(name: str) -> Topic:
             full = settings.topic(name)
@@ -146,9 +152,8 @@ class Worker:
         self.app.agent(self._bytes(source), name=agent.name)(run)
 
 
-def _app(settings: Settings, cluster: Cluster) -> BatchApp:
-    servers = [server.strip() for server in cluster.bootstrap_servers.split(",")]
-    url = settings.canonical_url or f"http://{settings.web_host}:{settings.web_port}"
+def _app(settings: Settings, bootstrap_servers: str, url: str, port: int) -> BatchApp:
+    servers = [server.strip() for server in bootstrap_servers.split(",")]
     return BatchApp(
         settings.group,
         broker=[f"kafka://{server}" for server in servers],
@@ -159,7 +164,7 @@ def _app(settings: Settings, cluster: Cluster) -> BatchApp:
         consumer_max_fetch_size=settings.batch_bytes,
         canonical_url=url,
         web_host=settings.web_host,
-        web_port=settings.web_port,
+        web_port=port,
         web_bind=settings.web_host,
         # Faust's own pages serve tables to anyone: ours are in streams.web.
         web_tables_enabled=False,

@@ -10,8 +10,13 @@ import click
 from streams.errors import GradewatchError
 
 COMMANDS = {
+    "demo": "streams.cli.demo:demo",
     "broker": "streams.cli.broker:broker",
     "topics": "streams.cli.topics:topics",
+    "worker": "streams.cli.worker:worker",
+    "events": "streams.cli.events:events",
+    "scores": "streams.cli.scores:scores",
+    "alerts": "streams.cli.alerts:alerts",
 }
 """Command → where it lives. Imported when called, so that ``--help`` answers at once."""
 

@@ -162,6 +162,8 @@ def parse(value: bytes | None) -> tuple[Metadata, Body] | None:
 def _usual(value: bytes) -> tuple[Metadata, Body] | None:
     """Return metadata and body as Canvas sends them; None where anything is unusual."""
     try:
+        if not value.isascii():
+            value.decode()  # fields that are skipped are not looked at by the decoder
         envelope = _envelope(value)
         metadata = envelope.metadata or envelope.attributes
         if metadata is None or metadata.event_name is None:

@@ -6,7 +6,7 @@ events, so offsets reset or the raw topic played twice change nothing.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -21,9 +21,6 @@ from streams.core.events import (
     Points,
 )
 from streams.core.history import Seen, Standing, settle
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 KEPT_GRADE_CHANGES: Final = 3
 """Assignments whose latest grade change a row keeps, as likely causes of its next alert."""
@@ -203,7 +200,7 @@ def _scores(before: Row | None, row: Row, event: CourseGradeChange, at: Position
     after = _with(
         row,
         applied=at,
-        account_id=event.account_id or row.account_id,
+        account_id=_account(row, event, standing),
         scores=held,
         seen_scores=row.seen_scores.with_event(event.event_time, event.event_id),
     )
@@ -232,8 +229,14 @@ def _override(before: Row | None, row: Row, event: GradeOverride, at: Position) 
     )
     if known is Standing.NEWER:
         facts["seen_overrides"] = row.seen_overrides.with_event(event.event_time, event.event_id)
-    after = _with(row, applied=at, account_id=event.account_id or row.account_id, **facts)
+    after = _with(row, applied=at, account_id=_account(row, event, standing), **facts)
     return Applied(after, standing, judged=known is Standing.NEWER and not after.deleted)
+
+
+def _account(row: Row, event: GradeEvent, standing: Standing) -> str | None:
+    """Return the course's account: courses move between accounts, late events do not move them."""
+    newer = standing is Standing.NEWER or row.account_id is None
+    return event.account_id if newer and event.account_id else row.account_id
 
 
 def _grade_change(
@@ -290,8 +293,3 @@ def row_key(tenant: str, student_id: str, course_id: str) -> bytes:
         b'44fJ:48:565'
     """
     return f"{tenant}:{student_id}:{course_id}".encode()
-
-
-def newest(statements: Sequence[Scores] | Sequence[Override]) -> Instant | None:
-    """Return the time of the statement that holds; None where there is none."""
-    return statements[0].event_time if statements else None

@@ -7,15 +7,13 @@ its records are, how long they stay. Checked as a whole and in every profile, al
 from __future__ import annotations
 
 import re
-from collections import Counter
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from streams.core import topic_config
-from streams.core.yamlfile import Finding, did_you_mean, parse
+from streams.core.yamlfile import Finding, Place, did_you_mean, parse
 from streams.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -53,7 +51,7 @@ def _model(value: str) -> str:
 
 Name = Annotated[str, AfterValidator(_name)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-Count = Annotated[int, Field(ge=1, le=10_000)]
+Count = Annotated[int, Field(strict=True, ge=1, le=10_000)]
 Config = dict[str, Any]
 
 
@@ -64,8 +62,8 @@ class _Part(BaseModel):
 class Profile(_Part):
     """What differs between a cluster of one broker and one of three; a topic may say otherwise."""
 
-    replication: Annotated[int, Field(strict=True, ge=1, le=100)]
-    partitions: Annotated[int, Field(strict=True, ge=1, le=10_000)]
+    replication: Count
+    partitions: Count
     config: Config = {}
 
 
@@ -73,9 +71,9 @@ class Entry(_Part):
     """A topic as the file describes it."""
 
     name: Name
-    external: bool = False
+    external: Annotated[bool, Field(strict=True)] = False
     key: Text | None = None
-    partitions: Annotated[int, Field(strict=True, ge=1, le=10_000)] | None = None
+    partitions: Count | None = None
     config: Config = {}
     owner: Text | None = None
     purpose: Text | None = None
@@ -147,96 +145,98 @@ def load(text: str | bytes, file: str, profile: str) -> Topics:
             f"{file}: there is no profile '{profile}'{hint}",
             f"choose one of: {', '.join(content.profiles)}",
         )
-    together = {name for group in content.copartitioned for name in group}
-    return Topics(
-        tuple(
-            _spec(each, content.profiles[profile], each.name in together) for each in content.topics
-        )
-    )
+    together = frozenset(name for group in content.copartitioned for name in group)
+    chosen = content.profiles[profile]
+    return Topics(tuple(_spec(each, chosen, together) for each in content.topics))
 
 
-def _spec(entry: Entry, profile: Profile, copartitioned: bool) -> Spec:  # noqa: FBT001 - private
+def _spec(entry: Entry, profile: Profile, together: frozenset[str]) -> Spec:
     stated = entry.config if entry.external else {**profile.config, **entry.config}
     return Spec(
         name=entry.name,
         partitions=entry.partitions or profile.partitions,
         replication=profile.replication,
         config={key: topic_config.kafka_text(key, value) for key, value in stated.items()},
-        growable=entry.key is None and not copartitioned,
+        growable=entry.key is None and entry.name not in together,
         entry=entry,
     )
 
 
 def _findings(content: TopicFile) -> list[Finding]:
     """Return every breach of the rules that hold between the parts of the file."""
-    found = list(_of_configs(content))
-    if not found:  # the other rules read valid settings only
-        for place, entry in enumerate(content.topics):
-            found.extend(_of_entry(("topics", place), entry))
-        for name, profile in content.profiles.items():
-            found.extend(_of_profile(name, profile, content))
-        found.extend(_of_groups(content))
-        found.extend(_of_names(content))
-    return found or [
-        Finding(("topics",), f"no topic '{name}': a worker needs it")
-        for name in NEEDED
-        if name not in {each.name for each in content.topics}
-    ]
+    stages = (_of_names, _of_configs, _of_entries, _of_needs)  # each relies on those before it
+    return next(filter(None, (list(stage(content)) for stage in stages)), [])
+
+
+def _of_names(content: TopicFile) -> Iterator[Finding]:
+    names = [each.name for each in content.topics]
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            yield Finding(("topics", place, "name"), f"{name}: described twice")
 
 
 def _of_configs(content: TopicFile) -> Iterator[Finding]:
-    parts: list[tuple[tuple[str | int, ...], Config]] = [
-        (("profiles", name), each.config) for name, each in content.profiles.items()
-    ] + [(("topics", place), each.config) for place, each in enumerate(content.topics)]
+    parts: list[tuple[Place, Config]] = [
+        *((("profiles", name), each.config) for name, each in content.profiles.items()),
+        *((("topics", place), each.config) for place, each in enumerate(content.topics)),
+    ]
     for place, config in parts:
         for key, value in config.items():
             try:
                 topic_config.kafka_text(key, value)
             except ValueError as error:
-                what = str(error) if key not in topic_config.KINDS else f"{key}: {error}"
+                what = f"{key}: {error}" if key in topic_config.KINDS else str(error)
                 yield Finding((*place, "config", key), what)
 
 
-def _of_entry(place: tuple[str | int, ...], entry: Entry) -> Iterator[Finding]:
-    find = partial(Finding, place)
-    name, policy = entry.name, str(entry.config.get("cleanup.policy", "delete"))
-    if entry.external:
-        return
+def _of_entries(content: TopicFile) -> Iterator[Finding]:
+    for place, entry in enumerate(content.topics):
+        if not entry.external:
+            for what in _of_entry(entry):
+                yield Finding(("topics", place), f"{entry.name}: {what}")
+    for name, profile in content.profiles.items():
+        yield from _of_profile(name, profile, content)
+        yield from _of_groups(name, profile, content)
+
+
+def _of_entry(entry: Entry) -> Iterator[str]:
     for needed in ("owner", "purpose", "classification", "writers", "readers", "model"):
         if not getattr(entry, needed):
-            yield find(f"{name}: missing key '{needed}'")
+            yield f"missing key '{needed}'"
+    policy = entry.config.get("cleanup.policy", "delete")
     if "compact" in policy and not entry.key:
-        yield find(f"{name}: compacted, so its records need a key")
+        yield "compacted, so its records need a key"
     if "delete" in policy:
-        keeps = str(entry.config.get("retention.ms", ""))
-        if not keeps:
-            yield find(f"{name}: missing setting 'retention.ms': Kafka's default keeps 7 days")
-        elif keeps == "-1":
-            where = (*place, "config", "retention.ms")
-            yield Finding(where, f"{name}: keeps education records for ever: state how long")
+        keeps = entry.config.get("retention.ms")
+        if keeps is None:
+            yield "missing setting 'retention.ms': Kafka's default keeps records 7 days"
+        elif keeps == -1:
+            yield "retention.ms -1 keeps education records for ever: state how long"
 
 
 def _of_profile(name: str, profile: Profile, content: TopicFile) -> Iterator[Finding]:
-    specs = {each.name: _spec(each, profile, copartitioned=False) for each in content.topics}
-    for index, spec in enumerate(specs.values()):
-        in_sync = int(spec.config.get("min.insync.replicas", "1"))
-        if in_sync > spec.replication and not spec.entry.external:
+    configs: list[tuple[Place, Config]] = [(("profiles", name), profile.config)]
+    configs += [(("topics", at), each.config) for at, each in enumerate(content.topics)]
+    for place, config in configs:
+        in_sync = config.get("min.insync.replicas", 1)
+        if in_sync > profile.replication:
             yield Finding(
-                ("topics", index) if "min.insync.replicas" in spec.entry.config else ("profiles", name),
-                f"{spec.name}: min.insync.replicas {in_sync} is more than replication "
-                f"{spec.replication} of profile {name}: nothing could be written",
+                (*place, "config", "min.insync.replicas"),
+                f"min.insync.replicas {in_sync} is more than replication {profile.replication} "
+                f"of profile {name}: nothing could be written",
             )
-    for index, spec in enumerate(specs.values()):
+    specs = {each.name: _spec(each, profile, frozenset()) for each in content.topics}
+    for at, spec in enumerate(specs.values()):
         need = room_needed(spec.name, specs[RAW].config) if RAW in specs else None
         if need and need > max_message_bytes(spec.config):
             yield Finding(
-                ("topics", index, "config", "max.message.bytes"),
-                f"{spec.name}: max.message.bytes must be at least {need}: what {RAW} may hold, "
-                f"and {ROOM} more",
+                ("topics", at, "config", "max.message.bytes"),
+                f"{spec.name}: max.message.bytes must be at least {need}: "
+                f"what {RAW} may hold, and {ROOM} more",
             )
 
 
-def _of_groups(content: TopicFile) -> Iterator[Finding]:
+def _of_groups(profile_name: str, profile: Profile, content: TopicFile) -> Iterator[Finding]:
     entries = {each.name: each for each in content.topics}
     for place, group in enumerate(content.copartitioned):
         for index, name in enumerate(group):
@@ -246,27 +246,20 @@ def _of_groups(content: TopicFile) -> Iterator[Finding]:
                 yield Finding(where, f"{name}: there is no such topic here{hint}")
             elif entries[name].key is None:
                 yield Finding(where, f"{name}: co-partitioned, so its records need a key")
-        for name, profile in content.profiles.items():
-            counts = {
-                each: entries[each].partitions or profile.partitions
-                for each in group
-                if each in entries
-            }
-            if len(set(counts.values())) > 1:
-                said = ", ".join(f"{each} {count}" for each, count in counts.items())
-                yield Finding(
-                    ("copartitioned", place),
-                    f"co-partitioned topics need equal partitions; profile {name} has {said}",
-                )
+        known = [entries[name] for name in group if name in entries]
+        counts = {each.name: each.partitions or profile.partitions for each in known}
+        if len(set(counts.values())) > 1:
+            said = ", ".join(f"{name} {count}" for name, count in counts.items())
+            yield Finding(
+                ("copartitioned", place),
+                f"co-partitioned topics need equal partitions: profile {profile_name} has {said}",
+            )
 
 
-def _of_names(content: TopicFile) -> Iterator[Finding]:
-    counted = Counter(each.name for each in content.topics)
-    seen: set[str] = set()
-    for place, entry in enumerate(content.topics):
-        if counted[entry.name] > 1 and entry.name in seen:
-            yield Finding(("topics", place, "name"), f"{entry.name}: described twice")
-        seen.add(entry.name)
+def _of_needs(content: TopicFile) -> Iterator[Finding]:
+    for name in NEEDED:
+        if name not in {each.name for each in content.topics}:
+            yield Finding(("topics",), f"no topic '{name}': a worker needs it")
 
 
 def room_needed(name: str, raw: Mapping[str, str]) -> int | None:

@@ -11,10 +11,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 MODULES = sorted((ROOT / "streams").rglob("*.py"))
-TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
 
-@pytest.mark.parametrize("path", [*MODULES, *TESTS], ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_module_is_over_300_lines(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 300
 
@@ -51,7 +50,7 @@ for name in names:
     module = importlib.import_module(name)
     apps = [n for n, v in vars(module).items() if type(v).__name__ in {"App", "BatchApp"}]
     seen.extend(f"{name}.{app}" for app in apps)
-sys.exit(" ".join(seen))
+sys.exit(" ".join(seen) or 0)
 """
     run = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False

@@ -1,0 +1,1 @@
+"""What things cost, as ratios against peers in the same run."""

@@ -1,0 +1,152 @@
+"""``gradewatch alerts``: the alerts as they are written."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+import click
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from streams import admin, settings
+from streams.errors import BrokerError, TopicMismatchError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from aiokafka import ConsumerRecord
+
+WAIT_MS = 500
+"""How long a look for alerts waits for one."""
+
+
+@click.group()
+def alerts() -> None:
+    """Look at alerts."""
+
+
+@alerts.command()
+@click.option("--format", "form", type=click.Choice(["line", "json"]), default="line")
+@click.option("--from-beginning", is_flag=True, help="Those that are kept first, then new ones.")
+@click.option("--exit-when-idle", is_flag=True, help="Stop where there are no more.")
+def tail(*, form: str, from_beginning: bool, exit_when_idle: bool) -> None:
+    """Show alerts as they are written, one a line, until Ctrl-C.
+
+    With json a line is the alert as the topic holds it. Reading takes nothing from other readers.
+
+    Exit codes: 0 stopped, 69 Kafka unavailable, 78 configuration.
+    """
+    chosen = settings.load()
+    logging.getLogger("aiokafka").setLevel(
+        logging.CRITICAL
+    )  # what matters is raised, or waited for
+    show: Callable[[dict[str, Any]], str] = line if form == "line" else _compact
+    with suppress(KeyboardInterrupt):  # the way to end it
+        asyncio.run(
+            _tail(
+                admin.bootstrap(chosen), chosen.topic("grade-alerts"), show,
+                from_beginning=from_beginning, exit_when_idle=exit_when_idle,
+            )
+        )  # fmt: skip
+
+
+def line(alert: dict[str, Any]) -> str:
+    """Return an alert as one line for people; nothing in it can steer a terminal.
+
+    Args:
+        alert: The value of a record of ``grade-alerts``.
+
+    Raises:
+        LookupError, TypeError, ValueError: It is not an alert.
+
+    Example:
+        >>> line({
+        ...     "event_time": "2026-02-03T12:30:05.000Z", "severity": "warning",
+        ...     "kind": "score_drop", "student_id": "48", "course_id": "565",
+        ...     "before": 84.25, "after": 71.5, "change": -12.75, "summary": "Current score fell",
+        ... })
+        '2026-02-03 12:30:05 warning score_drop  student 48 course 565  84.25 → 71.5 (-12.75)  Current score fell'
+    """  # noqa: E501 - one line
+    told = (
+        f"{alert['event_time'][:19].replace('T', ' ')} {alert['severity']} {alert['kind']}"
+        f"  student {alert['student_id']} course {alert['course_id']}"
+        f"  {alert['before']:g} → {alert['after']:g} ({alert['change']:+g})  {alert['summary']}"
+    )
+    return "".join(character if character.isprintable() else "?" for character in told)
+
+
+def _compact(alert: dict[str, Any]) -> str:
+    return json.dumps(alert, ensure_ascii=False, separators=(",", ":"))
+
+
+async def _tail(
+    servers: str,
+    topic: str,
+    show: Callable[[dict[str, Any]], str],
+    *,
+    from_beginning: bool,
+    exit_when_idle: bool,
+) -> None:
+    async with reader(servers, topic) as consumer:
+        if from_beginning:
+            await consumer.seek_to_beginning()
+        else:
+            await consumer.seek_to_end()
+        while True:
+            fetched = await consumer.getmany(timeout_ms=WAIT_MS)
+            records = [record for some in fetched.values() for record in some]
+            for record in sorted(records, key=lambda each: each.timestamp):
+                _say(record, show)
+            if exit_when_idle and not records and not await _behind(consumer):
+                return
+
+
+def _say(record: ConsumerRecord[bytes, bytes], show: Callable[[dict[str, Any]], str]) -> None:
+    """Print one alert; flushed, so that a pipe has it at once."""
+    try:
+        click.echo(show(json.loads(record.value or b"")))
+    except (LookupError, TypeError, ValueError):
+        where = f"partition {record.partition}, offset {record.offset}"
+        click.echo(f"passed over what is not an alert: {where}", err=True)
+
+
+async def _behind(consumer: AIOKafkaConsumer) -> bool:
+    ends = await consumer.end_offsets(consumer.assignment())
+    return any([await consumer.position(at) < end for at, end in ends.items()])
+
+
+@asynccontextmanager
+async def reader(servers: str, topic: str) -> AsyncIterator[AIOKafkaConsumer]:
+    """Read all of a topic, committed records only, in no consumer group.
+
+    Raises:
+        BrokerError: Kafka does not answer, or refuses.
+        TopicMismatchError: There is no such topic.
+    """
+    found = (await asyncio.to_thread(admin.observe, servers, [topic])).topics.get(topic)
+    if found is None:
+        raise TopicMismatchError(
+            f"there is no topic {topic} on {servers}", "gradewatch topics apply"
+        )
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=servers,
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+    )
+    try:
+        await consumer.start()
+        consumer.assign([TopicPartition(topic, number) for number in range(found.partitions)])
+        yield consumer
+    except KafkaError as error:
+        raise BrokerError(
+            f"Kafka at {servers} did not let {topic} be read: {error}",
+            "check KAFKA_BOOTSTRAP_SERVERS and that Kafka answers: gradewatch broker status",
+        ) from error
+    finally:
+        await consumer.stop()

@@ -1,0 +1,262 @@
+"""``gradewatch demo``: the whole flow on one machine, from Canvas events to alerts."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import signal
+import time
+from collections import Counter
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import click
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+from streams import admin, broker
+from streams.cli.alerts import line, reader
+from streams.cli.broker import progress as broker_progress
+from streams.cli.process import WorkerProcess
+from streams.errors import BrokerError, GradewatchError
+from streams.player import play
+from streams.settings import Settings, load
+from streams.simulator import semester
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from streams.cli.process import Numbers
+
+DEFAULT_RATE: Final = 400
+"""Events a second while somebody watches; without a terminal it plays flat out."""
+
+INTERRUPTED: Final = 130
+
+QUIET_SECONDS: Final = 120.0
+"""How long no progress at all may last before the demo gives up."""
+
+
+SHOWN_SECONDS: Final = 10.0
+"""How long the last alerts may take from the topic to the terminal."""
+
+
+class Summary(NamedTuple):
+    """What the demo says at its end, and whether its numbers add up."""
+
+    lines: list[str]
+    adds_up: bool
+
+
+@click.command()
+@click.option("--events", "count", type=click.IntRange(1), default=20_000, show_default=True)
+@click.option("--seed", type=int, default=1, show_default=True, help="Other seed, other semester.")
+@click.option(
+    "--rate", type=click.IntRange(1), help="Events a second.  [default: 400; --exit: all]"
+)
+@click.option("--exit", "leave", is_flag=True, help="Stop after the last event, with a summary.")
+def demo(count: int, seed: int, rate: int | None, *, leave: bool) -> int:
+    """Play a simulated semester through the whole flow and show its alerts.
+
+    Uses KAFKA_BOOTSTRAP_SERVERS if set, else an embedded Kafka of its own, with fresh data each
+    time. Ctrl-C stops everything it started.
+
+    Exit codes: 0 done, 1 the summary does not add up, 69 Kafka unavailable, 78 configuration,
+    130 stopped by Ctrl-C.
+    """
+    with _interruptible(), ExitStack() as started:
+        settings = _with_kafka(load(), started)
+        _make_topics(settings)
+        log = settings.data_dir / "demo-worker.log"
+        worker = started.enter_context(WorkerProcess(settings, log))
+        click.echo(f"worker ready; web views at {worker.url}/api/v1/students/ID")
+        try:
+            return asyncio.run(_play(settings, worker, count, seed, rate, leave=leave))
+        except KeyboardInterrupt:
+            click.echo("stopping")
+            return INTERRUPTED
+
+
+def _with_kafka(settings: Settings, started: ExitStack) -> Settings:
+    """Return settings that name a Kafka which answers: yours, or one that lives with the demo."""
+    if settings.kafka_bootstrap_servers:
+        click.echo(f"using Kafka at {settings.kafka_bootstrap_servers}")
+        return settings
+    home = settings.data_dir / "demo"
+    if broker.status(home).state != "stopped":
+        raise BrokerError("another demo is running", "wait for it, or stop it with Ctrl-C")
+    shutil.rmtree(home, ignore_errors=True)  # yesterday's semester would make today's late
+    jars = broker.jar_directory(settings.data_dir)
+    with broker_progress() as said:
+        running = started.enter_context(broker.running(home, 0, said, jar_dir=jars))
+    click.echo(f"Apache Kafka {broker.VERSION} at {running.bootstrap_servers}, data in {home}")
+    return settings.model_copy(update={"kafka_bootstrap_servers": running.bootstrap_servers})
+
+
+def _make_topics(settings: Settings) -> None:
+    """All topics are there; refuse to mix a simulated semester into somebody's real events."""
+    servers = admin.bootstrap(settings)
+    plan = admin.make_plan(settings, create_external=True)
+    raw = settings.topic(settings.raw_topic)
+    if admin.record_count(servers, raw):
+        raise GradewatchError(
+            f"{raw} at {servers} already holds records; the demo would play made-up grades into it",
+            "name a namespace of the demo's own: GRADEWATCH_NAMESPACE=demo-1",
+        )
+    admin.carry_out(servers, plan)
+    click.echo(f"topics applied: {len(plan.changes)} changes")
+
+
+async def _play(
+    settings: Settings,
+    worker: WorkerProcess,
+    count: int,
+    seed: int,
+    rate: int | None,
+    *,
+    leave: bool,
+) -> int:
+    """Play the semester, show what comes of it, and return the exit code."""
+    if rate is None and not leave:
+        rate = DEFAULT_RATE
+    servers, raw = admin.bootstrap(settings), settings.topic(settings.raw_topic)
+    console, shown = Console(highlight=False, soft_wrap=True), Counter[str]()
+    alerts = asyncio.create_task(
+        _show_alerts(servers, settings.topic("grade-alerts"), console, shown)
+    )
+    try:
+        started = time.monotonic()
+        records = semester(seed, count, datetime.fromtimestamp(time.time(), UTC))
+        with _bars(console) as bars:
+            playing, scoring = bars.add_task("played", total=count), bars.add_task("scored")
+            player = asyncio.create_task(
+                play(records, servers, raw, rate, lambda done: bars.update(playing, completed=done))
+            )
+            numbers = await _until_worked(worker, player, bars, scoring)
+            seconds = time.monotonic() - started
+            await _until_shown(shown, numbers)
+        told = _summary(settings, count, numbers, shown, seconds)
+        console.print("\n".join(told.lines))
+        if leave:
+            return 0 if told.adds_up else 1
+        console.print(f"\nthe worker goes on; ask it at {worker.url} until Ctrl-C")
+        await asyncio.Event().wait()
+        return 0
+    finally:
+        alerts.cancel()
+
+
+async def _show_alerts(servers: str, topic: str, console: Console, shown: Counter[str]) -> None:
+    """Print alerts as they appear, and count them by kind."""
+    async with reader(servers, topic) as consumer:
+        while True:
+            for records in (await consumer.getmany(timeout_ms=200)).values():
+                for record in records:
+                    alert = json.loads(record.value)
+                    console.print(line(alert), markup=False)
+                    shown[alert["kind"]] += 1
+
+
+async def _until_worked(
+    worker: WorkerProcess, player: asyncio.Task[int], bars: Progress, scoring: TaskID
+) -> Numbers:
+    """Return the worker's numbers once every played event has a fate in both agents.
+
+    Raises:
+        GradewatchError: Nothing moved for ``QUIET_SECONDS``, or the worker ended.
+    """
+    before, since = -1, time.monotonic()
+    while True:
+        worker.require_alive()
+        numbers = await asyncio.to_thread(worker.numbers)
+        bars.update(scoring, total=numbers.passed, completed=numbers.of("scoring"))
+        if (
+            player.done()
+            and numbers.of("intake") >= await player
+            and numbers.of("scoring") >= numbers.passed
+        ):
+            return numbers
+        worked = numbers.of("intake") + numbers.of("scoring")
+        if worked != before:
+            before, since = worked, time.monotonic()
+        elif time.monotonic() - since > QUIET_SECONDS:
+            raise GradewatchError(
+                f"no record was worked on for {QUIET_SECONDS:.0f} s", f"look at {worker.log}"
+            )
+        await asyncio.sleep(0.1)
+
+
+async def _until_shown(shown: Counter[str], numbers: Numbers) -> None:
+    """Wait a moment for the last alerts to be read; the summary tells if any are missing."""
+    deadline = time.monotonic() + SHOWN_SECONDS
+    while shown.total() < numbers.alerts.total():
+        if time.monotonic() > deadline:
+            return
+        await asyncio.sleep(0.05)
+
+
+def _summary(
+    settings: Settings, played: int, numbers: Numbers, shown: Counter[str], seconds: float
+) -> Summary:
+    """Return what became of every record, and whether it adds up."""
+    agents = {agent: numbers.of(agent) for agent in ("intake", "scoring")}
+    checks = {
+        f"events played {played} = records intake worked on {agents['intake']}": (
+            played == agents["intake"]
+        ),
+        f"records passed {numbers.passed} = records scoring worked on {agents['scoring']}": (
+            numbers.passed == agents["scoring"]
+        ),
+        f"alerts written {numbers.alerts.total()} = alerts shown {shown.total()}": (
+            numbers.alerts == shown
+        ),
+    }
+    topics = [settings.topic(name) for name in (settings.raw_topic, "grade-events", "grade-alerts")]
+    lines = [
+        "",
+        f"topics       {' → '.join(topics)}",
+        f"records      {_listed(numbers.fates, 'intake')}",
+        f"             {_listed(numbers.fates, 'scoring')}",
+        f"alerts       {_counts(numbers.alerts)}",
+        f"refused      {_counts(numbers.refused)}",
+        f"throughput   {played / seconds:,.0f} events/s from the first sent to the last scored",
+        *(f"{'adds up' if good else 'WRONG':12} {what}" for what, good in checks.items()),
+    ]
+    return Summary(lines, all(checks.values()))
+
+
+def _listed(fates: Counter[tuple[str, str]], agent: str) -> str:
+    own = Counter({fate: number for (who, fate), number in fates.items() if who == agent})
+    return f"{agent}: {_counts(own)}"
+
+
+def _counts(counter: Counter[str]) -> str:
+    return ", ".join(f"{name} {number}" for name, number in counter.most_common() if number) or "-"
+
+
+@contextmanager
+def _bars(console: Console) -> Iterator[Progress]:
+    """Show progress below the alerts, on a terminal only."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    shown = console.is_terminal
+    with Progress(*columns, TimeElapsedColumn(), console=console, disable=not shown) as bars:
+        yield bars
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Make ``SIGTERM`` end the demo as Ctrl-C does: everything it started is stopped."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

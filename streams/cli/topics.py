@@ -1,0 +1,121 @@
+"""``gradewatch topics``: what topics.yaml says, and a cluster made so."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from streams import admin, settings
+from streams.core.topics import Plan, Step, Verdict
+from streams.errors import GradewatchError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_CODES = {Verdict.NO_CHANGE: 0, Verdict.CHANGES: 2, Verdict.BLOCKED: 1}
+
+_format = click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
+_loss = click.option(
+    "--allow-data-loss",
+    is_flag=True,
+    help="Permit settings by which Kafka deletes records: shorter retention, another cleanup.",
+)
+
+
+@click.group()
+def topics() -> None:
+    """Topics as topics.yaml describes them; nothing is ever deleted."""
+
+
+@topics.command()
+def validate() -> None:
+    """Check topics.yaml, without a cluster.
+
+    Exit codes: 0 valid, 78 not.
+    """
+    chosen = settings.load()
+    count = len(admin.read_topics(chosen).specs)
+    click.echo(f"{chosen.topics}: {count} topics, profile {chosen.topics_profile}: valid")
+
+
+@topics.command()
+@_loss
+@_format
+def plan(*, allow_data_loss: bool, form: str) -> int:
+    """Show what an apply would do.
+
+    Exit codes: 0 no change, 2 changes, 1 error, or something is blocked.
+    """
+    with _errors_exit_1():
+        made = admin.make_plan(settings.load(), allow_data_loss=allow_data_loss)
+    _show(made, form)
+    return _CODES[made.verdict]
+
+
+@topics.command()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@_loss
+@_format
+def apply(*, yes: bool, allow_data_loss: bool, form: str) -> int:
+    """Create topics, add partitions, set settings; all others stay.
+
+    Nothing is carried out while anything is blocked. Exit codes: 0 done, 1 not.
+    """
+    with _errors_exit_1():
+        chosen = settings.load()
+        made = admin.make_plan(chosen, allow_data_loss=allow_data_loss)
+        _show(made, form)
+        if made.verdict is Verdict.CHANGES:
+            if not yes:
+                _ask(len(made.changes))
+            admin.carry_out(admin.bootstrap(chosen), made)
+            click.echo(f"done: {len(made.changes)} changes", err=True)
+    return 1 if made.blocked else 0
+
+
+def _ask(count: int) -> None:
+    if not sys.stdin.isatty():
+        raise GradewatchError(
+            f"{count} changes are not carried out: there is no terminal to ask on", "add --yes"
+        )
+    click.confirm(f"carry out {count} changes?", abort=True, err=True)
+
+
+def _show(made: Plan, form: str) -> None:
+    if form == "json":
+        steps = [_as_data(each) for each in made.steps]
+        click.echo(json.dumps({"verdict": made.verdict, "steps": steps}, indent=2))
+        return
+    for step in made.steps:
+        click.echo(str(step))
+    click.echo(f"{made.verdict}: {len(made.changes)} changes, {len(made.blocked)} blocked")
+
+
+def _as_data(step: Step) -> dict[str, object]:
+    return {"action": _ACTIONS[type(step).__name__], **asdict(step)}
+
+
+_ACTIONS = {
+    "Create": "create",
+    "AddPartitions": "add-partitions",
+    "SetConfig": "set-config",
+    "Blocked": "blocked",
+    "Noted": "noted",
+}
+
+
+@contextmanager
+def _errors_exit_1() -> Iterator[None]:
+    """Let every failure exit 1, so that 2 can only mean changes."""
+    try:
+        yield
+    except GradewatchError as error:
+        error.exit_code = 1
+        raise

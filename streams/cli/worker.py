@@ -1,0 +1,118 @@
+"""``gradewatch worker``: scores kept and alerts written, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import sys
+from typing import TYPE_CHECKING
+
+import click
+import faust
+
+from streams import admin, settings, web
+from streams.errors import ConfigurationError, GradewatchError
+from streams.worker import Cluster, Worker
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
+
+log = logging.getLogger("gradewatch.worker")
+
+
+@click.command()
+@click.option("--web-host", help="Address of the web views.  [default: GRADEWATCH_WEB_HOST]")
+@click.option(
+    "--web-port",
+    type=click.IntRange(0, 65535),
+    help="TCP port of the web views; 0: any free one.  [default: GRADEWATCH_WEB_PORT]",
+)
+def worker(web_host: str | None, web_port: int | None) -> int:
+    """Turn grade events into scores and alerts, and answer who asks for scores.
+
+    Ctrl-C and SIGTERM stop it; what it worked on is committed first.
+
+    Exit codes: 0 stopped, 1 failed, 69 Kafka unavailable, 78 configuration, or topics that are not
+    as topics.yaml says.
+    """
+    chosen = settings.load(web_host=web_host, web_port=web_port)
+    built = Worker(chosen, look(chosen))
+    access = web.install(built)
+    _require_free(chosen.web_host, built.port)
+    _log_to_stderr()
+    if chosen.uses_development_key:
+        log.warning(
+            "alert ids are keyed with the published development key: "
+            "set GRADEWATCH_ID_KEY before anybody keeps alerts"
+        )
+    who = "needs the token" if access.token else "no token: any user of this machine can read them"
+    log.info("worker %s starts; scores at %s (%s)", chosen.worker_id, built.url, who)
+    return _run(built)
+
+
+def look(chosen: Settings) -> Cluster:
+    """Return what a worker has to know of the cluster.
+
+    Raises:
+        ConfigurationError: topics.yaml is wrong.
+        BrokerError: Kafka does not answer, or refuses.
+        TopicMismatchError: The topics are not as topics.yaml says.
+    """
+    admin.require_topics(chosen)
+    servers = admin.bootstrap(chosen)
+    topics = admin.observe(servers, [each.name for each in admin.read_topics(chosen).specs]).topics
+    events = chosen.topic("grade-events")
+    partitions = {name: topic.partitions for name, topic in topics.items()}
+    return Cluster(servers, partitions, topics[events].topic_id)
+
+
+def _run(built: Worker) -> int:
+    """Run a worker until a signal stops it, or it fails; return the exit code."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    process = faust.Worker(
+        built.app, loop=loop, quiet=True, redirect_stdouts=False, override_logging=False
+    )
+    process.spinner = None  # quiet as it is told to be, it would still steer the terminal
+    try:
+        process.execute_from_commandline()
+    except SystemExit as ended:  # its only way to end
+        code = int(ended.code or 0)
+    log.info("worker %s stopped", built.settings.worker_id)
+    return code
+
+
+def _require_free(host: str, port: int) -> None:
+    """Tell a port that is taken, or an address that is not ours, before anything starts.
+
+    Raises:
+        GradewatchError: It is taken.
+        ConfigurationError: The host is no address of this machine.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except socket.gaierror:
+        raise ConfigurationError(
+            f"GRADEWATCH_WEB_HOST {host} is no address", "leave it at 127.0.0.1"
+        ) from None
+    with socket.socket(family, kind, protocol) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
+        try:
+            probe.bind(address)
+        except OSError as error:
+            raise GradewatchError(
+                f"the web views cannot have {host}:{port}: {error.strerror}",
+                "stop what listens there, or choose another port: gradewatch worker --web-port 0 "
+                "takes any free one",
+            ) from None
+
+
+def _log_to_stderr() -> None:
+    """Send our own words to stderr, and of the libraries' only warnings."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.getLogger("gradewatch").setLevel(logging.INFO)

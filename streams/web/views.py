@@ -1,0 +1,230 @@
+"""What the table says, as the JSON people get: a student, a student in a course, a course.
+
+Nothing here knows HTTP but the status that a ``Problem`` carries. A row that only ``grade_change``
+events touched is no row to the world (``Row.known``). A deleted one is out of its course's roster
+and stays in the student's own view.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from streams.core import ids, scores
+from streams.core.events import student_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from streams.core.scores import Override, Row, Scores
+    from streams.engine.table import PartitionStore
+
+Answer = dict[str, Any]
+"""A JSON object. Scores are percent, grades of assignments points, null is unknown."""
+
+ROW_FIELDS: Final = (
+    "tenant", "student_id", "course_id",
+    "current_score", "final_score", "unposted_current_score", "unposted_final_score",
+    "override_score", "effective_final_score", "workflow_state", "updated_at", "event_time",
+    "account_id", "period_overrides", "grade_changes",
+)  # fmt: skip
+"""The fields of a row, in the order of the answer."""
+
+
+class Problem(Exception):  # noqa: N818 - the web's own word for an answer that is not data
+    """Why there is no data in the answer.
+
+    Attributes:
+        status: The HTTP status.
+        code: One word for programs; ``not_found``, ``tenant_required``, …
+        message: One sentence for people. It repeats nothing of the request.
+        headers: Response headers that go with it.
+    """
+
+    def __init__(
+        self, status: int, code: str, message: str, headers: dict[str, str] | None = None
+    ) -> None:
+        """Say why."""
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.headers = headers or {}
+
+
+def student(table: PartitionStore, student_id: str, tenant: str | None = None) -> Answer:
+    """Return a student with every course we hold scores of, in the order of the course ids.
+
+    Args:
+        table: The rows.
+        student_id: Local or global.
+        tenant: Whose student; needed only where several tenants have one of that id.
+
+    Raises:
+        Problem: ``bad_id``, ``not_found`` or ``tenant_required``.
+    """
+    for spelled in _spellings(student_id):
+        found = {}
+        for owner in _owners(spelled, tenant, table.owners()):
+            rows = [_answer(owner, item, row) for item, row in _known(table, owner)]
+            if rows:
+                found[_tenant(owner)] = sorted(rows, key=lambda row: int(row["course_id"]))
+        if found:
+            whose = _only(found)
+            return {"tenant": whose, "student_id": spelled, "courses": found[whose]}
+    raise Problem(404, "not_found", "no scores of such a student are held here")
+
+
+def enrolment(
+    table: PartitionStore, student_id: str, course_id: str, tenant: str | None = None
+) -> Answer:
+    """Return a student's scores in one course.
+
+    Args:
+        table: The rows.
+        student_id: Local or global.
+        course_id: Local or global.
+        tenant: Whose; needed only where several tenants have such a student in such a course.
+
+    Raises:
+        Problem: ``bad_id``, ``not_found`` or ``tenant_required``.
+    """
+    students = _spellings(student_id)
+    for item in _spellings(course_id):
+        for spelled in students:
+            found = {
+                _tenant(owner): row
+                for owner in _owners(spelled, tenant, table.owners_of(item.encode()))
+                if (row := _row(table, owner, item.encode()))
+            }
+            if found:
+                whose = _only(found)
+                owner = student_key(whose, spelled)
+                return _answer(owner, item.encode(), found[whose])
+    raise Problem(404, "not_found", "no scores of such a student in such a course are held here")
+
+
+def course(table: PartitionStore, course_id: str, tenant: str | None = None) -> Answer:
+    """Return a course with its students, in the order of their ids; deleted ones left out.
+
+    Args:
+        table: The rows.
+        course_id: Local or global.
+        tenant: Whose course; needed only where several tenants have one of that id.
+
+    Raises:
+        Problem: ``bad_id``, ``not_found`` or ``tenant_required``.
+    """
+    for spelled in _spellings(course_id):
+        item, found = spelled.encode(), dict[str, list[Answer]]()
+        for owner in table.owners_of(item):
+            row = _row(table, owner, item) if tenant in {None, _tenant(owner)} else None
+            if row:
+                roster = found.setdefault(_tenant(owner), [])
+                if not row.deleted:
+                    roster.append(_answer(owner, item, row))
+        if found:
+            whose = _only(found)
+            students = sorted(found[whose], key=lambda row: int(row["student_id"]))
+            return {"tenant": whose, "course_id": spelled, "students": students}
+    raise Problem(404, "not_found", "no scores of such a course are held here")
+
+
+def _spellings(given: str) -> list[str]:
+    """Return the ids that an id in a path may be stored as, the likelier first.
+
+    A global id is stored whole where it is a foreign shard's, else by its local part.
+    """
+    try:
+        spelled = [str(ids.number(given)), ids.canonical(given, None)]
+    except ValueError:
+        raise Problem(400, "bad_id", "an id is a number from 1 to 2^63 - 1") from None
+    return list(dict.fromkeys(spelled))
+
+
+def _owners(student_id: str, tenant: str | None, among: Iterable[bytes]) -> list[bytes]:
+    """Return the keys of the students of that id; without a tenant, those among some keys."""
+    if tenant is not None:
+        return [student_key(tenant, student_id)]
+    ending = f":{student_id}".encode()
+    return [owner for owner in among if owner.endswith(ending)]
+
+
+def _known(table: PartitionStore, owner: bytes) -> Iterator[tuple[bytes, Row]]:
+    for item in table.items_of(owner):
+        row = _row(table, owner, item)
+        if row:
+            yield item, row
+
+
+def _row(table: PartitionStore, owner: bytes, item: bytes) -> Row | None:
+    """Return a row that is one to the world."""
+    held = table.items_of(owner).get(item)
+    row = None if held is None else scores.decode(held)
+    return row if row and row.known else None
+
+
+def _only(found: dict[str, Any]) -> str:
+    """Return the one tenant that has it.
+
+    Raises:
+        Problem: Several have. Which ones is not said: that is data too.
+    """
+    if len(found) > 1:
+        raise Problem(400, "tenant_required", "several tenants have this: say which, ?tenant=")
+    return next(iter(found))
+
+
+def _tenant(owner: bytes) -> str:
+    return owner.rpartition(b":")[0].decode()
+
+
+def _student(owner: bytes) -> str:
+    return owner.rpartition(b":")[2].decode()
+
+
+def _answer(owner: bytes, item: bytes, row: Row) -> Answer:
+    """Return a row as people get it; its keys are ``ROW_FIELDS``."""
+    held = row.scores[0] if row.scores else None
+    latest = held or _latest_override(row)
+    unposted = held.new[2:] if held else (None, None)
+    values = (
+        _tenant(owner), _student(owner), item.decode(),
+        row.current_score, row.final_score, *unposted,
+        row.override_score, row.effective_final_score, held.workflow_state if held else None,
+        latest.updated_at, latest.event_time,
+        row.account_id, _period_overrides(row), _grade_changes(row),
+    )  # fmt: skip
+    return dict(zip(ROW_FIELDS, values, strict=True))
+
+
+def _latest_override(row: Row) -> Override | Scores:
+    """Return the override that dates a row without scores: the course's, else the newest."""
+    if row.override:
+        return row.override[0]
+    held = (overrides[0] for overrides in row.period_overrides.values())
+    return max(held, key=lambda override: (override.event_time, override.updated_at or ""))
+
+
+def _period_overrides(row: Row) -> Answer:
+    """Return the overrides that are set, by grading period."""
+    return {
+        period: held[0].new
+        for period, held in sorted(row.period_overrides.items())
+        if held[0].new is not None
+    }
+
+
+def _grade_changes(row: Row) -> list[Answer]:
+    """Return the assignments graded last, newest first. Points."""
+    return [
+        {
+            "assignment_id": change.assignment_id,
+            "event_time": change.event_time,
+            "score": change.new[0],
+            "old_score": change.old[0],
+            "points_possible": change.new[1],
+            "old_points_possible": change.old[1],
+            "muted": change.muted,
+        }
+        for change in reversed(row.grade_changes)
+    ]

@@ -1,0 +1,99 @@
+"""A Kafka for the tests: yours if KAFKA_BOOTSTRAP_SERVERS is set, else the embedded one.
+
+Tests that harm a broker ask for ``own_kafka``: always one that they started themselves. The jars
+are shared at the default data directory, so that they are downloaded once; all data is temporary.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from streams import broker, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Kafka:
+    """A broker to work with. ``pid`` is None where the tests did not start it."""
+
+    bootstrap_servers: str
+    pid: int | None
+
+    @property
+    def owned(self) -> bool:
+        """Whether the tests started it."""
+        return self.pid is not None
+
+
+class OwnKafka:
+    """A broker that one test starts, stops and kills; it ends with the test in any case."""
+
+    def __init__(self, data_dir: Path, jar_dir: Path) -> None:  # noqa: D107 - as the class says
+        self.data_dir = data_dir
+        self.pid = 0
+        self.bootstrap_servers = ""
+        self._jar_dir = jar_dir
+        self._life = ExitStack()
+
+    def start(self) -> None:
+        """It answers: on any free port at first, later on the same one, with the same data."""
+        port = None if self.bootstrap_servers else 0
+        context = broker.running(self.data_dir, port, jar_dir=self._jar_dir)
+        running = self._life.enter_context(context)
+        self.pid, self.bootstrap_servers = running.pid, running.bootstrap_servers
+
+    def stop(self) -> None:
+        """It ended in a controlled shutdown."""
+        self._life.close()
+
+    def kill(self) -> None:
+        """It ended as if its machine had lost it: ``kill -9``."""
+        psutil.Process(self.pid).kill()
+        self._life.close()
+
+
+@pytest.fixture(scope="session")
+def jar_dir() -> Path:
+    """Where Kafka's jars are kept from one run of the tests to the next."""
+    return broker.jar_directory(settings.load().data_dir)
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory, jar_dir: Path) -> Iterator[Kafka]:
+    """One broker for the whole session. Use a fresh ``namespace`` in each test; do not harm it."""
+    servers = settings.load().kafka_bootstrap_servers
+    if servers:
+        yield Kafka(servers, None)
+        return
+    data_dir = tmp_path_factory.mktemp("kafka")
+    with broker.running(data_dir, 0, jar_dir=jar_dir) as running:
+        yield Kafka(running.bootstrap_servers, running.pid)
+    shutil.rmtree(data_dir)
+
+
+@pytest.fixture
+def own_kafka(tmp_path: Path, jar_dir: Path) -> Iterator[OwnKafka]:
+    """A started broker that the test may stop, kill and start again."""
+    own = OwnKafka(tmp_path / "own-kafka", jar_dir)
+    try:
+        own.start()
+        yield own
+    finally:
+        own.stop()
+        shutil.rmtree(own.data_dir)
+
+
+@pytest.fixture
+def namespace() -> str:
+    """A prefix for topics, groups and transactional ids that nothing else uses."""
+    return f"t{secrets.token_hex(4)}"

@@ -1,0 +1,210 @@
+"""What the tests on a real broker share: topics made, a semester played, a worker watched, and what
+came out compared with a recomputation that imports nothing of ``streams.core``."""  # noqa: D205, D209 - one thought
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import Counter, defaultdict
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from streams import admin
+from streams.cli.process import WorkerProcess
+from streams.player import play
+from streams.settings import Settings, load
+from tests import oracle
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable
+    from pathlib import Path
+
+    from aiokafka import ConsumerRecord
+
+    from streams.simulator import RawRecord
+
+COMPARED = (
+    "kind", "rule", "tenant", "student_id", "course_id", "before", "after", "change", "threshold",
+    "event_time", "late", "score_now", "grading_period_id",
+)  # fmt: skip
+
+
+class Flow:
+    """One namespace on a broker, with its topics applied, and a worker to start and harm."""
+
+    def __init__(self, bootstrap_servers: str, namespace: str, tmp_path: Path) -> None:
+        """Apply the topics; the worker is started by ``with flow.worker``."""
+        self.settings: Settings = load(
+            kafka_bootstrap_servers=bootstrap_servers,
+            namespace=namespace,
+            data_dir=tmp_path,
+            web_port=0,
+            worker_id=namespace,
+        )
+        self.servers = bootstrap_servers
+        self._log = tmp_path / "worker.log"
+        plan = admin.make_plan(self.settings, create_external=True)
+        admin.carry_out(bootstrap_servers, plan)
+        names = [spec.name for spec in admin.read_topics(self.settings).specs]
+        self._topics = admin.observe(bootstrap_servers, names).topics
+        self.worker = WorkerProcess(self.settings, self._log)
+
+    def topic(self, name: str) -> str:
+        return self.settings.topic(name)
+
+    def partitions(self, name: str) -> list[TopicPartition]:
+        topic = self.topic(name)
+        return [TopicPartition(topic, number) for number in range(self._topics[topic].partitions)]
+
+    def play(self, records: Iterable[RawRecord], rate: float | None = None) -> int:
+        raw = self.topic(self.settings.raw_topic)
+        return asyncio.run(play(records, self.servers, raw, rate))
+
+    def read(self, name: str) -> list[ConsumerRecord]:
+        """Return all that stands on a topic, partition by partition."""
+        return asyncio.run(read(self.servers, self.partitions(name)))
+
+    def await_worked(self, raw_records: int) -> None:
+        """Return once the group has committed every record of both sources."""
+        until(lambda: self.lag() == 0 and self.committed(self.settings.raw_topic) >= raw_records)
+
+    def committed(self, name: str) -> int:
+        """Return how far the group has committed a source, summed over its partitions."""
+        group = self.settings.group
+        return asyncio.run(committed(self.servers, group, self.partitions(name)))
+
+    def lag(self) -> int:
+        """Return the records of both sources after the group's committed offsets."""
+        return sum(
+            asyncio.run(ends(self.servers, self.partitions(source))) - self.committed(source)
+            for source in (self.settings.raw_topic, "grade-events")
+        )
+
+    def log(self) -> str:
+        return self._log.read_text(errors="replace")
+
+
+class Seen(NamedTuple):
+    """What stands on the topics, and what should.
+
+    Attributes:
+        expected: The recomputation.
+        refusable: Partition and offset of every raw record that must be refused.
+        alerts: Values of ``grade-alerts``, repeats included.
+        refused: Records of ``grade-events-refused``, repeats included.
+        events: Records of ``grade-events``, repeats included.
+    """
+
+    expected: oracle.Result
+    refusable: set[tuple[int, int]]
+    alerts: list[dict[str, Any]]
+    refused: list[ConsumerRecord]
+    events: list[ConsumerRecord]
+
+
+def seen(flow: Flow) -> Seen:
+    """Read every topic, and recompute from the raw one, in the order that intake chose."""
+    raw = {(r.partition, r.offset): r for r in flow.read(flow.settings.raw_topic)}
+    events = flow.read("grade-events")
+    order = dict.fromkeys(source(event) for event in events)  # a repeat counts once, as the first
+    order.update(dict.fromkeys(raw))  # then what intake did not pass
+    expected = oracle.fold((raw[at].value, raw[at].timestamp, (raw[at].topic, *at)) for at in order)
+    refusable = {
+        at
+        for at, journey in zip(order, expected.journeys, strict=True)
+        if journey.startswith("refused/")
+    }
+    alerts = [json.loads(record.value) for record in flow.read("grade-alerts")]
+    return Seen(expected, refusable, alerts, flow.read("grade-events-refused"), events)
+
+
+def source(record: ConsumerRecord) -> tuple[int, int]:
+    headers = dict(record.headers)
+    return int(headers["gradewatch.partition"]), int(headers["gradewatch.offset"])
+
+
+def assert_alerts_are_as_recomputed(found: Seen) -> None:
+    once = {alert["alert_id"]: alert for alert in found.alerts}
+    for alert in found.alerts:
+        assert alert == once[alert["alert_id"]], "a repeat differs from the first"
+
+    def told(alerts: Iterable[dict[str, Any]]) -> Counter[str]:
+        return Counter(
+            str([*(plain(alert.get(name)) for name in COMPARED), first(alert)]) for alert in alerts
+        )
+
+    def plain(value: object) -> object:
+        return float(value or 0) if value is None or isinstance(value, int | float) else value
+
+    def first(alert: dict[str, Any]) -> list[Any]:
+        evidence = alert["evidence"][0]
+        return [evidence["partition"], evidence["offset"]]
+
+    ours, theirs = told(once.values()), told(found.expected.alerts)
+    assert (ours - theirs, theirs - ours) == (Counter(), Counter())
+
+
+def assert_rows_are_as_recomputed(flow: Flow, found: Seen) -> None:
+    expected: dict[tuple[str, str], dict[str, Any]] = defaultdict(dict)
+    for (tenant, student, course), row in found.expected.rows.items():
+        expected[tenant, student][course] = row
+    for (tenant, student), rows in expected.items():
+        path = f"/api/v1/students/{student}?tenant={quote(tenant)}"
+        shown = {row["course_id"]: row for row in json.loads(flow.worker.get(path))["courses"]}
+        assert {
+            course: {name: row[name] for name in rows[course]} for course, row in shown.items()
+        } == rows
+
+
+def assert_refused_are_as_recomputed(found: Seen) -> None:
+    """Every bad record is kept once it is refused, and nothing else is."""
+    assert {source(record) for record in found.refused} == found.refusable
+
+
+def until(condition: Callable[[], bool], seconds: float = 120) -> None:
+    """Return once the condition holds; fail after a deadline."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come about in time"
+        time.sleep(0.05)
+
+
+async def read(servers: str, partitions: list[TopicPartition]) -> list[ConsumerRecord]:
+    async with _consumer(servers) as consumer:
+        consumer.assign(partitions)
+        await consumer.seek_to_beginning()
+        last = await consumer.end_offsets(partitions)
+        records = []
+        while any([await consumer.position(tp) < last[tp] for tp in partitions]):
+            for fetched in (await consumer.getmany(timeout_ms=500)).values():
+                records += fetched
+        return sorted(records, key=lambda record: (record.partition, record.offset))
+
+
+async def committed(servers: str, group: str, partitions: list[TopicPartition]) -> int:
+    async with _consumer(servers, group) as consumer:
+        return sum([await consumer.committed(tp) or 0 for tp in partitions])
+
+
+async def ends(servers: str, partitions: list[TopicPartition]) -> int:
+    async with _consumer(servers) as consumer:
+        return sum((await consumer.end_offsets(partitions)).values())
+
+
+@asynccontextmanager
+async def _consumer(servers: str, group: str | None = None) -> AsyncIterator[AIOKafkaConsumer]:
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=servers,
+        group_id=group,
+        enable_auto_commit=False,
+        isolation_level="read_committed",
+    )
+    await consumer.start()
+    try:
+        yield consumer
+    finally:
+        await consumer.stop()
