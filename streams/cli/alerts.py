@@ -5,18 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
 
 from streams import admin, settings
-from streams.errors import BrokerError, TopicMismatchError
+from streams.cli.reading import behind, reader
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
 
     from aiokafka import ConsumerRecord
 
@@ -101,7 +99,7 @@ async def _tail(
             records = [record for some in fetched.values() for record in some]
             for record in sorted(records, key=lambda each: each.timestamp):
                 _say(record, show)
-            if exit_when_idle and not records and not await _behind(consumer):
+            if exit_when_idle and not records and not await behind(consumer):
                 return
 
 
@@ -112,41 +110,3 @@ def _say(record: ConsumerRecord[bytes, bytes], show: Callable[[dict[str, Any]], 
     except (LookupError, TypeError, ValueError):
         where = f"partition {record.partition}, offset {record.offset}"
         click.echo(f"passed over what is not an alert: {where}", err=True)
-
-
-async def _behind(consumer: AIOKafkaConsumer) -> bool:
-    ends = await consumer.end_offsets(consumer.assignment())
-    return any([await consumer.position(at) < end for at, end in ends.items()])
-
-
-@asynccontextmanager
-async def reader(servers: str, topic: str) -> AsyncIterator[AIOKafkaConsumer]:
-    """Read all of a topic, committed records only, in no consumer group.
-
-    Raises:
-        BrokerError: Kafka does not answer, or refuses.
-        TopicMismatchError: There is no such topic.
-    """
-    found = (await asyncio.to_thread(admin.observe, servers, [topic])).topics.get(topic)
-    if found is None:
-        raise TopicMismatchError(
-            f"there is no topic {topic} on {servers}", "gradewatch topics apply"
-        )
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=servers,
-        group_id=None,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        isolation_level="read_committed",
-    )
-    try:
-        await consumer.start()
-        consumer.assign([TopicPartition(topic, number) for number in range(found.partitions)])
-        yield consumer
-    except KafkaError as error:
-        raise BrokerError(
-            f"Kafka at {servers} did not let {topic} be read: {error}",
-            "check KAFKA_BOOTSTRAP_SERVERS and that Kafka answers: gradewatch broker status",
-        ) from error
-    finally:
-        await consumer.stop()

@@ -24,9 +24,10 @@ from rich.progress import (
 )
 
 from streams import admin, broker
-from streams.cli.alerts import line, reader
+from streams.cli.alerts import line
 from streams.cli.broker import progress as broker_progress
 from streams.cli.process import WorkerProcess
+from streams.cli.reading import reader
 from streams.errors import BrokerError, GradewatchError
 from streams.player import play
 from streams.settings import Settings, load

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError
 
-from streams.errors import BrokerError, NotFoundError, TopicMismatchError
+from streams.cli.reading import reader
+from streams.errors import BrokerError, NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -109,38 +109,14 @@ class Refusals:
 
 @asynccontextmanager
 async def opened(servers: str, topic: str) -> AsyncIterator[Refusals]:
-    """Read the refused topic, committed records only, in no consumer group.
+    """Read the refused topic as it stands.
 
     Raises:
         BrokerError: Kafka does not answer.
         TopicMismatchError: The topic does not exist.
     """
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=servers,
-        group_id=None,
-        enable_auto_commit=False,
-        isolation_level="read_committed",
-        request_timeout_ms=10_000,
-    )
-    try:
-        await consumer.start()
-        if topic not in await consumer.topics():
-            raise TopicMismatchError(
-                f"there is no topic {topic} on {servers}",
-                "gradewatch topics plan says what is missing, gradewatch topics apply makes it",
-            )
-        consumer.assign([TopicPartition(topic, 0)])
-        await consumer.end_offsets(consumer.assignment())  # now it knows the topic's partitions
-        places = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)]
-        consumer.assign(places)
-        yield Refusals(topic, consumer, await consumer.end_offsets(places))
-    except KafkaError as error:
-        raise BrokerError(
-            f"Kafka at {servers} did not let {topic} be read: {error}",
-            "check KAFKA_BOOTSTRAP_SERVERS and that Kafka answers: gradewatch broker status",
-        ) from error
-    finally:
-        await consumer.stop()
+    async with reader(servers, topic) as consumer:
+        yield Refusals(topic, consumer, await consumer.end_offsets(consumer.assignment()))
 
 
 def _refusal(record: ConsumerRecord[bytes, bytes]) -> Refusal:
