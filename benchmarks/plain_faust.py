@@ -11,7 +11,7 @@ import faust
 
 from streams.core import alerts, flow, rules, scores
 from streams.core.alerts import Judge
-from streams.core.events import student_key
+from streams.core.events import GradeEvent, student_key
 from streams.core.intake import Reader
 from streams.core.scores import Position, Source
 from streams.settings import load, shipped
@@ -51,10 +51,10 @@ async def intake(stream: faust.StreamT) -> None:
 
 @app.agent(events)
 async def scoring(stream: faust.StreamT) -> None:
-    def key_of(event: flow.GradeEvent) -> bytes:
+    def key_of(event: GradeEvent) -> bytes:
         return student_key(event.tenant, event.student_id) + b":" + event.course_id.encode()
 
-    def row_of(event: flow.GradeEvent) -> scores.Row | None:
+    def row_of(event: GradeEvent) -> scores.Row | None:
         held = table.get(key_of(event))
         return None if held is None else scores.decode(held)
 

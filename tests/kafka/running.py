@@ -36,7 +36,13 @@ COMPARED = (
 class Flow:
     """One namespace on a broker, with its topics applied, and a worker to start and harm."""
 
-    def __init__(self, bootstrap_servers: str, namespace: str, tmp_path: Path) -> None:
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        namespace: str,
+        tmp_path: Path,
+        **told: Any,  # noqa: ANN401
+    ) -> None:
         """Apply the topics; the worker is started by ``with flow.worker``."""
         self.settings: Settings = load(
             kafka_bootstrap_servers=bootstrap_servers,
@@ -44,6 +50,7 @@ class Flow:
             data_dir=tmp_path,
             web_port=0,
             worker_id=namespace,
+            **told,
         )
         self.servers = bootstrap_servers
         self._log = tmp_path / "worker.log"

@@ -1,0 +1,155 @@
+"""The views show committed rows, whole and to nobody else's name; a row unknown to us is 404."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from streams.core import flow, scores
+from streams.core.events import student_key
+from streams.core.intake import Reader
+from streams.core.scores import Position, Row, Source
+from streams.web import views
+from streams.web.views import Problem
+from tests.scenarios import (
+    TENANT,
+    a_course_grade_change,
+    a_grade_change,
+    an_override,
+    global_id,
+    moment,
+)
+from tests.test_agents import a_judge, a_store
+
+if TYPE_CHECKING:
+    from streams.core.events import GradeEvent
+    from streams.engine.table import PartitionStore
+
+
+def a_table(*raw: bytes) -> PartitionStore:
+    """Return a table as the worker would hold it after these events, on one partition."""
+    table, judge = a_store(), a_judge()
+
+    def held(event: GradeEvent) -> Row | None:
+        owner = student_key(event.tenant, event.student_id)
+        row = table.row(0, owner, event.course_id.encode())
+        return None if row is None else scores.decode(row)
+
+    for offset, value in enumerate(raw):
+        taken = flow.take_in(Reader(), value, -1)
+        assert isinstance(taken, flow.Passed)
+        at = Position("topic-id", offset)
+        outcome = flow.score(judge, held, taken.value, at, Source("raw", 0, offset))
+        assert outcome.event is not None
+        assert outcome.row is not None
+        owner = student_key(outcome.event.tenant, outcome.event.student_id)
+        item = outcome.event.course_id.encode()
+        table.publish(0, [(owner, item, scores.encode(outcome.row))])
+    return table
+
+
+def told(status: int, code: str) -> tuple[int, str]:
+    return status, code
+
+
+def problem(view: object, *arguments: object, **named: object) -> tuple[int, str]:
+    with pytest.raises(Problem) as raised:
+        view(*arguments, **named)  # type: ignore[operator]
+    return raised.value.status, raised.value.code
+
+
+SEMESTER = (
+    a_course_grade_change("48", "565", current=(84.25, 71.5), at=moment(0)),
+    a_grade_change("48", "565", score=(5, 1), at=moment(5)),
+    an_override("48", "565", score=(None, 90.0), at=moment(10)),
+    an_override("48", "565", score=(None, 80.0), period="3", at=moment(11)),
+    a_course_grade_change("48", "7", current=(None, 55.0), at=moment(1)),
+    a_course_grade_change("49", "565", current=(90.0, 95.0), at=moment(2)),
+    a_course_grade_change("50", "565", current=(90.0, 95.0), at=moment(2), state="deleted"),
+    a_grade_change("51", "565", score=(5, 1), at=moment(5)),
+)
+
+
+def test_a_row_shows_every_field_of_the_documentation() -> None:
+    row = views.enrolment(a_table(*SEMESTER), "48", "565")
+
+    assert row == {
+        "tenant": TENANT,
+        "student_id": "48",
+        "course_id": "565",
+        "current_score": 71.5,
+        "final_score": 71.5,
+        "unposted_current_score": 71.5,
+        "unposted_final_score": 71.5,
+        "override_score": 90.0,
+        "effective_final_score": 90.0,
+        "workflow_state": "active",
+        "updated_at": "2026-02-03T10:15:30.000Z",
+        "event_time": "2026-02-03T10:15:30.000Z",
+        "account_id": row["account_id"],
+        "period_overrides": {"3": 80.0},
+        "grade_changes": [
+            {
+                "assignment_id": "355",
+                "event_time": "2026-02-03T10:15:35.000Z",
+                "score": 1.0,
+                "old_score": 5.0,
+                "points_possible": 5.0,
+                "old_points_possible": 5.0,
+                "muted": False,
+            }
+        ],
+    }
+
+
+def test_a_student_has_all_their_courses() -> None:
+    answer = views.student(a_table(*SEMESTER), "48")
+
+    assert (answer["tenant"], answer["student_id"]) == (TENANT, "48")
+    assert sorted(row["course_id"] for row in answer["courses"]) == ["565", "7"]
+
+
+def test_a_roster_leaves_out_deleted_rows_which_the_student_still_sees() -> None:
+    table = a_table(*SEMESTER)
+
+    roster = views.course(table, "565")["students"]
+    assert sorted(row["student_id"] for row in roster) == ["48", "49"]
+    [row] = views.student(table, "50")["courses"]
+    assert row["workflow_state"] == "deleted"
+
+
+def test_global_ids_find_what_local_ids_name() -> None:
+    table = a_table(*SEMESTER)
+
+    assert views.student(table, global_id("48")) == views.student(table, "48")
+    assert views.course(table, global_id("565")) == views.course(table, "565")
+
+
+@pytest.mark.parametrize("student", ["999", "51"])  # 51: a grade_change alone makes no row
+def test_an_unknown_student_is_404(student: str) -> None:
+    table = a_table(*SEMESTER)
+
+    assert problem(views.student, table, student)[0] == 404
+    assert problem(views.enrolment, table, student, "565")[0] == 404
+
+
+def test_an_unknown_course_is_404() -> None:
+    assert problem(views.course, a_table(*SEMESTER), "999")[0] == 404
+
+
+@pytest.mark.parametrize("bad", ["abc", "-1", "0", "1e3", "9" * 30])
+def test_what_is_no_id_is_400(bad: str) -> None:
+    assert problem(views.student, a_table(*SEMESTER), bad) == told(400, "bad_id")
+
+
+def test_an_id_of_two_tenants_needs_one_named() -> None:
+    table = a_table(
+        a_course_grade_change("48", "565", tenant="north", current=(None, 1.0)),
+        a_course_grade_change("48", "565", tenant="south", current=(None, 2.0)),
+    )
+
+    assert problem(views.student, table, "48") == told(400, "tenant_required")
+    assert problem(views.course, table, "565") == told(400, "tenant_required")
+    assert views.enrolment(table, "48", "565", tenant="south")["current_score"] == 2.0
+    assert problem(views.student, table, "48", tenant="west")[0] == 404
