@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import subprocess
 import sys
 import urllib.error
@@ -36,7 +37,7 @@ RAW = [
 def flow(kafka: Kafka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flow]:
     """A running worker that has worked on ``RAW``."""
     tmp_path = tmp_path_factory.mktemp("web")
-    flow = Flow(kafka.bootstrap_servers, f"web-{tmp_path.name[-6:].strip('-')}", tmp_path)
+    flow = Flow(kafka.bootstrap_servers, f"t{secrets.token_hex(4)}", tmp_path)
     with flow.worker:
         for number, value in enumerate(RAW, 1):  # one by one: partitions keep no order
             flow.play([RawRecord(value, None, milliseconds(moment(0)))])
