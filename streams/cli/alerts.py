@@ -39,17 +39,18 @@ def tail(*, form: str, from_beginning: bool, exit_when_idle: bool) -> None:
     Exit codes: 0 stopped, 69 Kafka unavailable, 78 configuration.
     """
     chosen = settings.load()
-    logging.getLogger("aiokafka").setLevel(
-        logging.CRITICAL
-    )  # what matters is raised, or waited for
+    # What matters of the client's complaints is raised, or waited for.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     show: Callable[[dict[str, Any]], str] = line if form == "line" else _compact
+    reading = _tail(
+        admin.bootstrap(chosen),
+        chosen.topic("grade-alerts"),
+        show,
+        from_beginning=from_beginning,
+        exit_when_idle=exit_when_idle,
+    )
     with suppress(KeyboardInterrupt):  # the way to end it
-        asyncio.run(
-            _tail(
-                admin.bootstrap(chosen), chosen.topic("grade-alerts"), show,
-                from_beginning=from_beginning, exit_when_idle=exit_when_idle,
-            )
-        )  # fmt: skip
+        asyncio.run(reading)
 
 
 def line(alert: dict[str, Any]) -> str:

@@ -165,7 +165,7 @@ class Committer:
                 max_request_size=8 << 20,
                 request_timeout_ms=15_000,
                 retry_backoff_ms=20,
-                compression_type="lz4",
+                compression_type=None,
             )
             await producer.start()
             self._producer = producer
