@@ -173,7 +173,7 @@ class Judge:
                 self._alert(
                     rule, event, row, source,
                     measure=("effective_final_score", old, new),
-                    late=late, score_now=row.effective_final_score if late else None,
+                    late=late, score_now=_now(row, event.grading_period_id) if late else None,
                     grading_period_id=event.grading_period_id,
                 )
                 for rule in self._by_kind[kind]
@@ -253,6 +253,13 @@ def headers(alert: Alert) -> list[tuple[str, bytes]]:
         ("ce_time", alert.event_time.encode()),
         ("content-type", b"application/json"),
     ]
+
+
+def _now(row: Row, period: str | None) -> Percent | None:
+    """Return what holds now of that which an override is about: the course, or a period."""
+    if period is None:
+        return row.effective_final_score
+    return row.period_overrides[period][0].new
 
 
 def _second_section(before: Row | None, event: GradeOverride) -> bool:

@@ -75,8 +75,11 @@ class _Fact:
             self.tied = [event]
         elif instant == now and all(event["id"] != other["id"] for other in self.tied):
             self.tied.append(event)
-            self.tied.sort(key=lambda one: (not self._is_followed(one), one["id"]), reverse=True)
-            del self.tied[KEPT_TIED:]
+            # Not in place: a list that is being sorted looks empty to its own key.
+            order = sorted(
+                self.tied, key=lambda one: (not self._is_followed(one), one["id"]), reverse=True
+            )
+            self.tied = order[:KEPT_TIED]
         return self.held is event
 
     def _is_followed(self, event: Fields) -> bool:
@@ -223,7 +226,7 @@ def _apply(
     if verdict == "too late" and not is_override:
         return "late", []
     is_newest = fact.hear(event)
-    if verdict == "too late" or row.is_deleted:
+    if verdict == "too late" or row.is_deleted or event.get("workflow_state") == "deleted":
         return "kept" if is_newest and verdict == "new" else "late", []
     alerts = _judge(row, event, before, rules)
     if not is_newest:
