@@ -67,11 +67,25 @@ def look(chosen: Settings) -> Cluster:
     return Cluster(servers, partitions, topics[events].topic_id)
 
 
+class _Process(faust.Worker):
+    """Faust's process without its debugging signals.
+
+    SIGUSR1 would write every local variable, grades among them, to stderr; SIGUSR2 would wait in a
+    debugger.
+    """
+
+    def _on_sigusr1(self) -> None:
+        pass
+
+    def _on_sigusr2(self) -> None:
+        pass
+
+
 def _run(built: Worker) -> int:
     """Run a worker until a signal stops it, or it fails; return the exit code."""
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    process = faust.Worker(
+    process = _Process(
         built.app, loop=loop, quiet=True, redirect_stdouts=False, override_logging=False
     )
     process.spinner = None  # quiet as it is told to be, it would still steer the terminal
