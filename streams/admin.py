@@ -137,7 +137,8 @@ def carry_out(bootstrap_servers: str, plan: Plan) -> None:
     """
     if plan.blocked:
         raise TopicMismatchError(
-            "nothing was changed:\n" + "\n".join(map(str, plan.blocked)),
+            f"nothing was changed, {len(plan.blocked)} blocked:\n"
+            + "\n".join(map(str, plan.blocked)),
             "correct topics.yaml or the cluster, then plan again",
         )
     if not plan.changes:

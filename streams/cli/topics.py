@@ -63,7 +63,7 @@ def plan(*, allow_data_loss: bool, form: str) -> int:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @_loss
 @_format
-def apply(*, yes: bool, allow_data_loss: bool, form: str) -> int:
+def apply(*, yes: bool, allow_data_loss: bool, form: str) -> None:
     """Create topics, add partitions, set settings; all others stay.
 
     Nothing is carried out while anything is blocked. Exit codes: 0 done, 1 not.
@@ -77,7 +77,8 @@ def apply(*, yes: bool, allow_data_loss: bool, form: str) -> int:
                 _ask(len(made.changes))
             admin.carry_out(admin.bootstrap(chosen), made)
             click.echo(f"done: {len(made.changes)} changes", err=True)
-    return 1 if made.blocked else 0
+        elif made.verdict is Verdict.BLOCKED:
+            raise GradewatchError("nothing was changed", "see what is blocked, above")
 
 
 def _ask(count: int) -> None:
@@ -85,7 +86,8 @@ def _ask(count: int) -> None:
         raise GradewatchError(
             f"{count} changes are not carried out: there is no terminal to ask on", "add --yes"
         )
-    click.confirm(f"carry out {count} changes?", abort=True, err=True)
+    if not click.confirm(f"carry out {count} changes?", err=True):
+        raise GradewatchError("nothing was changed")
 
 
 def _show(made: Plan, form: str) -> None:

@@ -36,7 +36,20 @@ def hand_made() -> list[bytes | None]:
 def malformed(random: Random) -> Iterator[bytes | None]:
     """Yield bad records without end: cut off, junk, wrong types, wrong numbers."""
     yield from hand_made()
-    junk = [None, True, [], {}, "", "abc", -1, 1e308 * 10, 2.5, "NaN", "\ud800", 10**30]
+    junk: list[object] = [
+        None,
+        True,
+        [],
+        {},
+        "",
+        "abc",
+        -1,
+        1e308 * 10,
+        2.5,
+        "NaN",
+        "\ud800",
+        10**30,
+    ]
     fields = ("user_id", "course_id")
     while True:
         match random.randrange(4):
