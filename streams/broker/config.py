@@ -18,9 +18,6 @@ HEAP_BYTES = 1 << 30
 MEMORY_NEEDED = HEAP_BYTES + (256 << 20)
 """Free memory asked for before a start, in bytes: the heap at its largest, and the JVM itself."""
 
-RECORD_BYTES = (1 << 20) + (64 << 10)
-"""The largest batch a topic takes by default: Kafka's 1 MiB, and 64 KiB for what we add."""
-
 PROPERTIES = {
     "process.roles": "broker,controller",
     "node.id": "1",
@@ -31,8 +28,6 @@ PROPERTIES = {
     "log.dirs": "data",
     # topics.yaml creates every topic; a misspelt name is an error, not a topic.
     "auto.create.topics.enable": "false",
-    "message.max.bytes": str(RECORD_BYTES),
-    "replica.fetch.max.bytes": str(RECORD_BYTES),
     # One broker: Kafka's own topics with one copy, and few partitions, each of which costs files.
     "offsets.topic.replication.factor": "1",
     "offsets.topic.num.partitions": "4",

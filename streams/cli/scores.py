@@ -100,6 +100,8 @@ def ask(chosen: Settings, url: str, path: str) -> dict[str, Any]:
         connection.request("GET", parts.path.rstrip("/") + path, headers=headers)
         response = connection.getresponse()
         answer = json.loads(response.read())
+        if not isinstance(answer, dict):
+            raise ValueError("what answers is no worker")  # noqa: TRY301, TRY004 - as no JSON is
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise BrokerError(
             f"no worker answers at {url}: {error or type(error).__name__}",
@@ -108,8 +110,9 @@ def ask(chosen: Settings, url: str, path: str) -> dict[str, Any]:
     finally:
         connection.close()
     if response.status != HTTPStatus.OK:
-        raise _refusal(url, response.status, answer.get("error", {}).get("message", ""))
-    assert isinstance(answer, dict)  # noqa: S101 - every view's answer is an object
+        told = answer.get("error")
+        message = told.get("message", "") if isinstance(told, dict) else ""
+        raise _refusal(url, response.status, message)
     return answer
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
@@ -61,6 +62,15 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         consumer._isolation_level = "read_committed"  # noqa: SLF001
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS  # noqa: SLF001
         return consumer
+
+    async def on_thread_stop(self) -> None:
+        """Stop the consumer; while Kafka is away, too.
+
+        A fetch that waits to try again makes aiokafka's ``stop`` raise its own cancellation, and
+        mode would wait for this thread for ever.
+        """
+        with suppress(asyncio.CancelledError):
+            await super().on_thread_stop()
 
     async def _fetch_records(
         self,

@@ -55,21 +55,22 @@ def answer(command: subprocess.Popen[str]) -> tuple[int, str, str]:
     return command.returncode, out, err
 
 
-def jvms(data_dir: Path) -> list[psutil.Process]:
-    """Every live Java process with the data directory on its command line."""
+def jvms(data_dir: Path, main: str = "") -> list[psutil.Process]:
+    """Every live Java process with the data directory, and a class, on its command line."""
     found = []
     for process in psutil.process_iter():
         try:
             command = process.cmdline()
-            if command[:1] and command[0].endswith("java") and str(data_dir) in " ".join(command):
-                found.append(process)
+            words = " ".join(command)
+            if command[:1] and command[0].endswith("java") and str(data_dir) in words:
+                found += [process] if main in words else []
         except psutil.Error:
             continue
     return found
 
 
 def brokers(data_dir: Path) -> list[psutil.Process]:
-    return [jvm for jvm in jvms(data_dir) if "kafka.Kafka" in jvm.cmdline()]
+    return jvms(data_dir, "kafka.Kafka")
 
 
 @pytest.fixture

@@ -66,6 +66,7 @@ SEMESTER = (
     an_override("48", "565", score=(None, 80.0), period="3", at=moment(11)),
     a_course_grade_change("48", "7", current=(None, 55.0), at=moment(1)),
     a_course_grade_change("49", "565", current=(90.0, 95.0), at=moment(2)),
+    a_course_grade_change("9", "565", current=(90.0, 95.0), at=moment(2)),
     a_course_grade_change("50", "565", current=(90.0, 95.0), at=moment(2), state="deleted"),
     a_grade_change("51", "565", score=(5, 1), at=moment(5)),
 )
@@ -103,18 +104,18 @@ def test_a_row_shows_every_field_of_the_documentation() -> None:
     }
 
 
-def test_a_student_has_all_their_courses() -> None:
+def test_a_student_has_all_their_courses_in_the_order_of_the_ids() -> None:
     answer = views.student(a_table(*SEMESTER), "48")
 
     assert (answer["tenant"], answer["student_id"]) == (TENANT, "48")
-    assert sorted(row["course_id"] for row in answer["courses"]) == ["565", "7"]
+    assert [row["course_id"] for row in answer["courses"]] == ["7", "565"]
 
 
 def test_a_roster_leaves_out_deleted_rows_which_the_student_still_sees() -> None:
     table = a_table(*SEMESTER)
 
     roster = views.course(table, "565")["students"]
-    assert sorted(row["student_id"] for row in roster) == ["48", "49"]
+    assert [row["student_id"] for row in roster] == ["9", "48", "49"]
     [row] = views.student(table, "50")["courses"]
     assert row["workflow_state"] == "deleted"
 
@@ -124,6 +125,35 @@ def test_global_ids_find_what_local_ids_name() -> None:
 
     assert views.student(table, global_id("48")) == views.student(table, "48")
     assert views.course(table, global_id("565")) == views.course(table, "565")
+
+
+def test_a_student_of_another_shard_is_found_whole_and_not_taken_for_a_local_one() -> None:
+    foreign = global_id("48", shard=3011)
+    table = a_table(*SEMESTER, a_course_grade_change(foreign, "565", current=(None, 12.0)))
+
+    assert views.student(table, foreign)["student_id"] == foreign
+    assert views.enrolment(table, foreign, global_id("565"))["current_score"] == 12.0
+    assert views.enrolment(table, "48", "565")["current_score"] == 71.5
+
+
+def test_an_override_alone_makes_a_row_dated_by_it_with_unknown_scores() -> None:
+    row = views.enrolment(a_table(an_override(period="3", at=moment(10))), "48", "565")
+
+    assert (row["event_time"], row["period_overrides"]) == (moment(10), {"3": 90.0})
+    assert (row["current_score"], row["effective_final_score"], row["workflow_state"]) == (
+        None,
+        None,
+        None,
+    )
+
+
+def test_a_removed_override_is_not_shown_as_set() -> None:
+    table = a_table(
+        an_override(period="3", at=moment(10)),
+        an_override(period="3", score=(90.0, None), at=moment(20)),
+    )
+
+    assert views.enrolment(table, "48", "565")["period_overrides"] == {}
 
 
 @pytest.mark.parametrize("student", ["999", "51"])  # 51: a grade_change alone makes no row

@@ -1,0 +1,228 @@
+"""Every answer has one shape and no copy is kept of it; an unready worker shows no row; Faust's own
+pages are off. A worker that never starts, on a real server."""  # noqa: D205, D209 - one thought
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+import pytest
+from aiohttp import ClientSession
+from faust.web import base
+from mode.utils.imports import symbol_by_name
+
+from streams.settings import load
+from streams.web.access import Access
+from streams.web.server import install, mount
+from streams.worker import Cluster, Worker
+from tests.test_agents import EVENTS, WRITTEN
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from faust.web.blueprints import Blueprint
+    from faust.web.drivers.aiohttp import Web
+
+VIEWS = ["/api/v1/students/48", "/api/v1/students/48/courses/565", "/api/v1/courses/565"]
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: dict[str, str]
+    body: Any
+
+
+class Ready(Worker):
+    """A worker that says it is ready without having started."""
+
+    def not_ready(self) -> list[str]:
+        return []
+
+
+def a_worker(kind: type[Worker] = Worker, **told: Any) -> Worker:  # noqa: ANN401 - settings
+    """Return a worker that never starts."""
+    topics = ["canvas-live-events", *(topic.name for topic in (EVENTS, *WRITTEN.values()))]
+    cluster = Cluster("127.0.0.1:9", dict.fromkeys(topics, 4), "topic-id")
+    told = {"kafka_bootstrap_servers": "127.0.0.1:9", "web_port": 0} | told
+    return kind(load(**told), cluster)
+
+
+def asked(worker: Worker, path: str, method: str = "GET") -> Answer:
+    """Return what a worker's web server answers over HTTP; its routes must have been mounted."""
+
+    async def ask() -> Answer:
+        async with (
+            serving(worker),
+            ClientSession() as client,
+            client.request(method, worker.url + path) as response,
+        ):
+            json = response.content_type == "application/json" and method != "HEAD"
+            body = await (response.json() if json else response.text())
+            return Answer(response.status, dict(response.headers), body)
+
+    return asyncio.run(ask())
+
+
+@asynccontextmanager
+async def serving(worker: Worker) -> AsyncIterator[None]:
+    """Run a worker's web server, and nothing else of it."""
+    await server_of(worker).start_server()
+    try:
+        yield
+    finally:
+        await server_of(worker).stop_server()
+
+
+def ours(worker: Worker, access: Access | None = None) -> Worker:
+    """Return a worker with our routes mounted."""
+    mount(server_of(worker).web_app, worker, access or Access(None, loopback=True))
+    return worker
+
+
+def server_of(worker: Worker) -> Web:
+    return cast("Web", worker.app.web)
+
+
+def fausts_paths() -> list[str]:
+    """Return every path that some setting of Faust's own web server has an answer for."""
+    known = (
+        *base.DEFAULT_BLUEPRINTS,
+        *base.PRODUCTION_BLUEPRINTS,
+        *base.DEBUG_BLUEPRINTS,
+        *base.OPTIONAL_BLUEPRINTS,
+    )
+    paths = {
+        prefix + route.uri.replace("{name}", "grade-scores").replace("{key}", "48")
+        for prefix, blueprint in known
+        for route in cast("Blueprint", symbol_by_name(blueprint)).routes
+    }
+    return sorted(paths)
+
+
+def test_the_list_of_fausts_paths_is_not_empty() -> None:
+    assert {"/", "/router/", "/table/", "/graph/"} <= set(fausts_paths())
+
+
+def test_none_of_fausts_paths_answers_once_ours_are_installed() -> None:
+    for path in fausts_paths():
+        worker = a_worker()
+        install(worker)
+        server_of(worker).init_server()
+
+        answer = asked(worker, path)
+
+        assert (answer.status, answer.body["error"]["code"]) == (404, "not_found"), path
+
+
+def test_without_ours_faust_answers_at_its_index() -> None:
+    worker = a_worker()
+    server_of(worker).init_server()
+
+    assert asked(worker, "/").status == 200
+
+
+@pytest.mark.parametrize("path", VIEWS)
+def test_a_worker_that_is_not_ready_shows_no_row_and_says_when_to_ask_again(path: str) -> None:
+    worker = a_worker()
+    worker.table.data.publish(0, [(b"t:48", b"565", b"never read")])
+
+    answer = asked(ours(worker), path)
+
+    assert (answer.status, answer.body["error"]["code"]) == (503, "not_ready")
+    assert answer.headers["Retry-After"] == "5"
+
+
+def test_probes_and_metrics_answer_before_the_worker_is_ready() -> None:
+    assert asked(ours(a_worker()), "/livez").body == {"live": True}
+    ready = asked(ours(a_worker()), "/readyz")
+    assert (ready.status, ready.body) == (503, {"ready": False, "reasons": ["starting"]})
+    metrics = asked(ours(a_worker()), "/metrics")
+    assert metrics.status == 200
+    assert "gradewatch_ready 0.0" in metrics.body
+
+
+def test_a_bug_of_ours_is_500_without_details_and_logged_without_ids(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    worker = a_worker(Ready)
+    worker.table.data.publish(0, [(b"t:48", b"565", b"no row")])
+
+    with caplog.at_level(logging.INFO):
+        answer = asked(ours(worker), "/api/v1/students/48/courses/565")
+
+    told = {"code": "internal_server_error", "message": "this is a bug of ours"}
+    assert (answer.status, answer.body) == (500, {"error": told})
+    [line] = [r.getMessage() for r in caplog.records if r.name == "gradewatch.web"]
+    assert line.startswith("/api/v1/students/{student_id}/courses/{course_id}: DecodeError in")
+    assert "565" not in caplog.text
+    assert "/48" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/livez", 200),
+        ("HEAD", "/livez", 200),
+        ("GET", "/metrics", 200),
+        ("GET", "/readyz", 503),
+        ("GET", "/nothing", 404),
+        ("GET", "/api/v1/students/48/", 404),
+        ("POST", "/livez", 405),
+        ("DELETE", "/api/v1/students/48", 405),
+        ("OPTIONS", "/api/v1/students/48", 405),
+    ],
+)
+def test_every_answer_forbids_copies_and_tells_no_versions(
+    method: str, path: str, status: int
+) -> None:
+    answer = asked(ours(a_worker()), path, method)
+
+    assert answer.status == status
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Server"] == "gradewatch"
+    if path != "/metrics":
+        assert answer.headers["Content-Type"] == "application/json"
+    if method != "HEAD" and status >= 400 and path != "/readyz":
+        assert set(answer.body["error"]) == {"code", "message"}
+
+
+def test_with_a_token_even_an_unknown_path_and_method_need_it() -> None:
+    access = Access("0123456789abcdef", loopback=True)
+
+    for method, path in [("GET", "/nothing"), ("POST", "/api/v1/students/48"), ("GET", "/metrics")]:
+        answer = asked(ours(a_worker(), access), path, method)
+        assert answer.status == HTTPStatus.UNAUTHORIZED, path
+        assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_a_malformed_request_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    worker = a_worker()
+    install(worker)
+
+    async def send() -> bytes:
+        async with serving(worker):
+            reader, writer = await asyncio.open_connection("127.0.0.1", worker.port)
+            writer.write(
+                b"GET /api/v1/students/4848 HTTP/1.1\r\nAuthorization Bearer 5ecret\r\n\r\n"
+            )
+            answer = await reader.read()
+            writer.close()
+            return answer
+
+    with caplog.at_level(logging.DEBUG):
+        assert b" 400 " in asyncio.run(send()).partition(b"\r\n")[0]
+    assert "4848" not in caplog.text
+    assert "5ecret" not in caplog.text
+
+
+def test_a_free_port_is_chosen_where_none_is_named_and_is_part_of_the_url() -> None:
+    worker = a_worker(web_host="::1")
+
+    assert worker.url == f"http://[::1]:{worker.port}"
+    with socket.socket(socket.AF_INET6) as probe:
+        probe.bind(("::1", worker.port))
