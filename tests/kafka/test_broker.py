@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.kafka
 
-DEADLINE = 30.0
+DEADLINE = 60.0
 
 
 def until(condition: Callable[[], object], what: str) -> None:
