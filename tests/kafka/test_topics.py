@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import gc
-import logging
 import os
 import pty
-import socket
 import subprocess
 import sys
-import threading
 import time
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
-from streams import admin, connection
-from streams.core.topic_config import KINDS
+from streams import admin
 from streams.core.topics import AddPartitions, Plan, SetConfig, Verdict
 from streams.errors import BrokerError, ConfigurationError, TopicMismatchError
 from streams.settings import Settings, load
@@ -73,10 +67,10 @@ def _edited(settings: Settings, directory: Path, *edits: tuple[str, str]) -> Set
     return settings.model_copy(update={"topics": path})
 
 
-def _command(*arguments: str) -> subprocess.CompletedProcess[str]:
+def _command(*arguments: str, stdin: int = subprocess.DEVNULL) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "streams", "topics", *arguments],
-        stdin=subprocess.DEVNULL,
+        stdin=stdin,
         capture_output=True,
         text=True,
         timeout=60,
@@ -148,14 +142,7 @@ def test_on_a_terminal_an_apply_asks(
     ours, theirs = pty.openpty()
     try:
         os.write(ours, answer.encode())
-        done = subprocess.run(
-            [sys.executable, "-m", "streams", "topics", "apply"],
-            stdin=theirs,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = _command("apply", stdin=theirs)
     finally:
         os.close(ours)
         os.close(theirs)
@@ -311,56 +298,3 @@ def test_a_worker_needs_our_topics(applied: Settings, client: KafkaAdminClient) 
         admin.require_topics(applied)
     assert raised.value.next_step == "gradewatch topics apply"
     assert raised.value.exit_code == 78
-
-
-def test_a_worker_does_not_start_without_topics(settings: Settings) -> None:
-    with pytest.raises(TopicMismatchError) as raised:
-        admin.require_topics(settings)
-    assert f"+ create {settings.topic('grade-events')}" in str(raised.value)
-    assert f"! BLOCKED {settings.topic('canvas-live-events')}" in str(raised.value)
-
-
-def test_the_settings_we_know_are_those_of_this_kafka(applied: Settings) -> None:
-    name = applied.topic("grade-events")
-    there = admin.observe(admin.bootstrap(applied), [name]).topics[name]
-    throttled = {f"{role}.replication.throttled.replicas" for role in ("leader", "follower")}
-    assert set(KINDS) == set(there.config) - throttled
-
-
-def test_a_kafka_that_does_not_answer_is_named(
-    namespace: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(connection, "DEADLINE", 1.0)
-    caplog.set_level(logging.CRITICAL, logger="kafka")  # captured errors would keep their sockets
-    threads = threading.active_count()
-    with socket.create_server(("127.0.0.1", 0)) as mute:  # takes connections, never answers
-        address = f"127.0.0.1:{mute.getsockname()[1]}"
-        settings = load(kafka_bootstrap_servers=address, namespace=namespace)
-        with pytest.raises(BrokerError, match=f"Kafka at {address} does not answer") as raised:
-            admin.make_plan(settings)
-    assert "KAFKA_BOOTSTRAP_SERVERS" in raised.value.next_step
-    with warnings.catch_warnings():
-        # kafka-python leaves the socket of a refused connection to the garbage collector.
-        warnings.simplefilter("ignore", ResourceWarning)
-        with pytest.raises(BrokerError, match=f"Kafka at {address} does not answer"):
-            admin.make_plan(settings)
-        gc.collect()
-    assert threading.active_count() == threads
-
-
-def test_an_address_that_is_none_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "a:b:c")
-    plan = _command("plan")
-    assert plan.returncode == 1
-    assert "'a:b:c' is not an address of Kafka" in plan.stderr
-
-
-def test_without_any_kafka_the_next_step_is_said(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.delenv("KAFKA_BOOTSTRAP_SERVERS", raising=False)
-    monkeypatch.setenv("GRADEWATCH_DATA_DIR", str(tmp_path))
-    plan = _command("plan")
-    assert plan.returncode == 1
-    assert "no Kafka: KAFKA_BOOTSTRAP_SERVERS is not set" in plan.stderr
-    assert "next: gradewatch broker start, or set KAFKA_BOOTSTRAP_SERVERS" in plan.stderr
