@@ -209,6 +209,7 @@ async def _consumer(servers: str, group: str | None = None) -> AsyncIterator[AIO
         group_id=group,
         enable_auto_commit=False,
         isolation_level="read_committed",
+        auto_offset_reset="earliest",  # at "latest" a reset under way overrides a seek
     )
     await consumer.start()
     try:
