@@ -69,6 +69,7 @@ def a_course_grade_change(
     at: str = START,
     updated_at: str | None = None,
     state: str = "active",
+    account: str = "79",
     tenant: str = TENANT,
     shard: int = SHARD,
 ) -> bytes:
@@ -84,6 +85,7 @@ def a_course_grade_change(
         at: ``event_time``.
         updated_at: Of the score row; the second of ``at`` unless given.
         state: ``active`` or ``deleted``.
+        account: The course's account; local id.
         tenant: ``root_account_uuid``.
         shard: Of the global ids in the metadata.
     """
@@ -107,7 +109,7 @@ def a_course_grade_change(
         "job_id": "1020034005006",
         "job_tag": "Enrollment.recompute_final_score_in_singleton",
     }
-    return _bytes("course_grade_change", at, _place(course, tenant, shard) | job, body)
+    return _bytes("course_grade_change", at, _place(course, account, tenant, shard) | job, body)
 
 
 def a_grade_change(
@@ -120,6 +122,7 @@ def a_grade_change(
     grade: tuple[str | None, str | None] | None = None,
     at: str = START,
     muted: bool = False,
+    account: str = "79",
     tenant: str = TENANT,
     shard: int = SHARD,
 ) -> bytes:
@@ -134,6 +137,7 @@ def a_grade_change(
         grade: The text before and after; the score's unless given.
         at: ``event_time``.
         muted: True: the student does not see it.
+        account: The course's account; local id.
         tenant: ``root_account_uuid``.
         shard: Of the global ids.
     """
@@ -155,7 +159,7 @@ def a_grade_change(
         "grading_complete": new_grade is not None,
         "muted": muted,
     }
-    metadata = _place(course, tenant, shard) | _request(course, shard)
+    metadata = _place(course, account, tenant, shard) | _request(course, shard)
     return _bytes("grade_change", at, metadata, body)
 
 
@@ -168,6 +172,7 @@ def an_override(
     period: str | None = None,
     at: str = START,
     updated_at: str | None = None,
+    account: str = "79",
     tenant: str = TENANT,
     shard: int = SHARD,
 ) -> bytes:
@@ -181,6 +186,7 @@ def an_override(
         period: The grading period's local id; None: the course's override.
         at: ``event_time``.
         updated_at: Of the score row; ``at`` unless given.
+        account: The course's account; local id.
         tenant: ``root_account_uuid``.
         shard: Of the global ids in the metadata.
     """
@@ -194,11 +200,11 @@ def an_override(
         "old_override_score": score[0],
         "updated_at": at if updated_at is None else updated_at,
     }
-    metadata = _place(course, tenant, shard) | _request(course, shard)
+    metadata = _place(course, account, tenant, shard) | _request(course, shard)
     return _bytes("grade_override", at, metadata, body)
 
 
-def _place(course: str, tenant: str, shard: int) -> dict[str, str | None]:
+def _place(course: str, account: str, tenant: str, shard: int) -> dict[str, str | None]:
     """Return the metadata of every event about a course."""
     return {
         "root_account_id": global_id(1, shard),
@@ -206,7 +212,7 @@ def _place(course: str, tenant: str, shard: int) -> dict[str, str | None]:
         "root_account_lti_guid": f"{tenant}:canvas-lms",
         "context_type": "Course",
         "context_id": global_id(course, shard),
-        "context_account_id": global_id(79, shard),
+        "context_account_id": global_id(account, shard),
         "context_sis_source_id": None,
         "producer": "canvas",
     }

@@ -205,7 +205,7 @@ def _unusual(value: bytes) -> tuple[Metadata, Body] | None:
     if not isinstance(body, dict):
         raise Refused(Reason.UNKNOWN_ENVELOPE, "metadata without a body")
     shape = _shape(name, body)
-    for field in _NUMBERS & body.keys():
+    for field in _NUMBERS.intersection(body, shape.__struct_fields__):
         body[field] = _number(body[field], field)
     return _converted(metadata, Metadata, "metadata"), _converted(body, shape, "body")
 
@@ -222,7 +222,7 @@ def _object(value: bytes) -> dict[str, Any]:
     if not isinstance(parsed, dict):
         kinds = {list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
         raise Refused(Reason.UNKNOWN_ENVELOPE, kinds.get(type(parsed), "a number"))
-    return parsed
+    return {key: part for key, part in parsed.items() if part is not None}  # null is absent
 
 
 def _broken(value: bytes, error: Exception) -> tuple[Reason, str]:
@@ -231,10 +231,19 @@ def _broken(value: bytes, error: Exception) -> tuple[Reason, str]:
         return Reason.NOT_JSON, "not UTF-8"
     if isinstance(error, RecursionError):
         return Reason.NOT_JSON, "nested too deeply"
-    try:
-        json.loads(value)  # Python's own parser takes such numbers
+    odd: list[str] = []
+
+    def number(token: str) -> float:
+        if not math.isfinite(float(token)):
+            odd.append(token)
+        return 0.0
+
+    try:  # Python's own parser takes such numbers
+        json.loads(value.decode(), parse_float=number, parse_constant=number)
     except (ValueError, RecursionError):
         return Reason.NOT_JSON, str(error)  # a position, never a value
+    if not odd:  # what else Python takes: half of a surrogate pair
+        return Reason.NOT_JSON, str(error)
     return Reason.BAD_NUMBER, "a number that is NaN, infinite or out of range"
 
 

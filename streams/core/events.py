@@ -28,6 +28,10 @@ Instant = str
 """``2026-02-03T10:15:30.000Z``: UTC with milliseconds."""
 
 
+ACTIVE: Final = "active"
+"""The ``workflow_state`` that is left out. Always this object: defaults are told by identity."""
+
+
 class Reason(StrEnum):
     """Why a record was refused. A closed list: metric label, header and page use these words."""
 
@@ -60,7 +64,7 @@ class CourseGradeChange(_Event, frozen=True, tag="course_grade_change"):
     """A student's course scores changed. Percent; None is unknown."""
 
     created_at: Instant | None = None
-    workflow_state: str = "active"  # or "deleted"
+    workflow_state: str = ACTIVE  # or "deleted"
     current_score: Percent | None = None  # graded and posted work only
     old_current_score: Percent | None = None
     final_score: Percent | None = None  # ungraded work counts 0

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 from streams.core import canvas, ids
 from streams.core.canvas import Body, Course, Grade, Id, Metadata, Override, Refusal, Refused
 from streams.core.events import (
+    ACTIVE,
     CourseGradeChange,
     GradeChange,
     GradeEvent,
@@ -126,7 +127,7 @@ class Reader:
 
 def _course_grade_change(body: Course, who: _Who) -> CourseGradeChange:
     updated_at = _instant_or_none(body.updated_at, "body.updated_at")
-    state = body.workflow_state or "active"
+    state = ACTIVE if body.workflow_state in (None, "", ACTIVE) else body.workflow_state
     return CourseGradeChange(
         event_id=digest(
             "course_grade_change", *who[:4], updated_at, state,
@@ -245,7 +246,9 @@ def _grader(value: Id, home: int | None) -> str | None:
 
 
 def _grade_text(value: str | float | None) -> str | None:
-    return value if value is None or isinstance(value, str) else f"{value:g}"
+    if value is None or isinstance(value, str):
+        return value
+    return f"{value:.0f}" if value.is_integer() else repr(value)
 
 
 def _instant(text: str, field: str) -> Instant:

@@ -35,8 +35,7 @@ class Source(Struct, frozen=True, array_like=True, gc=False):
 
 
 class Position(Struct, frozen=True, array_like=True, gc=False):
-    """A record of ``grade-events``. Offsets compare only within one topic id: a topic made anew
-    starts again at 0."""  # noqa: D205, D209 - one thought
+    """Where on ``grade-events`` a record stands. A topic made anew has another id, from 0 again."""
 
     topic_id: str
     offset: int
@@ -200,7 +199,7 @@ def _scores(before: Row | None, row: Row, event: CourseGradeChange, at: Position
     after = _with(
         row,
         applied=at,
-        account_id=_account(row, event, standing),
+        account_id=_account(row, event),
         scores=held,
         seen_scores=row.seen_scores.with_event(event.event_time, event.event_id),
     )
@@ -229,14 +228,20 @@ def _override(before: Row | None, row: Row, event: GradeOverride, at: Position) 
     )
     if known is Standing.NEWER:
         facts["seen_overrides"] = row.seen_overrides.with_event(event.event_time, event.event_id)
-    after = _with(row, applied=at, account_id=_account(row, event, standing), **facts)
-    return Applied(after, standing, judged=known is Standing.NEWER and not after.deleted)
+    after = _with(row, applied=at, account_id=_account(row, event), **facts)
+    if known is Standing.LATE:  # the newest of its fact, yet perhaps judged before
+        return Applied(after, known, judged=False)
+    return Applied(after, standing, judged=not after.deleted)
 
 
-def _account(row: Row, event: GradeEvent, standing: Standing) -> str | None:
-    """Return the course's account: courses move between accounts, late events do not move them."""
-    newer = standing is Standing.NEWER or row.account_id is None
-    return event.account_id if newer and event.account_id else row.account_id
+def _account(row: Row, event: GradeEvent) -> str | None:
+    """Return the account of the newest event: courses move, older events do not move them back."""
+    if row.account_id is None or event.account_id in {None, row.account_id}:
+        return row.account_id or event.account_id
+    facts: list[Scores | Override] = [*row.scores, *row.override]
+    facts += [one for period in row.period_overrides.values() for one in period]
+    newest = max((one.event_time for one in facts), default="")
+    return max((newest, row.account_id), (event.event_time, event.account_id or ""))[1]
 
 
 def _grade_change(

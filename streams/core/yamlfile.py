@@ -189,6 +189,9 @@ class _Tree:
 
     def _data(self, node: Node, place: Place) -> Any:  # noqa: ANN401 - plain data of any shape
         self.values[place] = _mark(node)
+        if isinstance(node, ScalarNode) and not node.value and node.style is None:
+            # Nothing is written there: the mark is that of the next line.
+            self.values[place] = self.keys.get(place, _mark(node))
         tag = str(node.tag).removeprefix("tag:yaml.org,2002:")
         if node.anchor:  # so no alias is ever followed
             self._wrong(_mark(node), f"an anchor, &{node.anchor}: write the value out each time")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 PERCENT = st.sampled_from([None, 0.0, 50.0, 60.1, 70.1, 80.0, 85.5, 104.5])
 PAIR = st.tuples(PERCENT, PERCENT)
 TIME = st.integers(0, 40).map(lambda step: moment(step * 7.5))
+ACCOUNT = st.sampled_from(["79", "79", "80"])
 STUDENT, COURSE = st.sampled_from(["48", "49"]), st.sampled_from(["565", "7"])
 
 SCORES = st.builds(
@@ -38,6 +40,7 @@ SCORES = st.builds(
     at=TIME,
     updated_at=st.sampled_from(["2026-02-03T10:15:30Z", "2026-02-03T10:15:31Z"]),
     state=st.sampled_from(["active", "active", "active", "deleted"]),
+    account=ACCOUNT,
 )
 OVERRIDE = st.builds(
     an_override,
@@ -47,6 +50,7 @@ OVERRIDE = st.builds(
     at=TIME,
     enrollment=st.sampled_from(["1", "2", None]),
     period=st.sampled_from([None, None, "3"]),
+    account=ACCOUNT,
 )
 CHANGE = st.builds(
     a_grade_change,
@@ -130,3 +134,17 @@ def test_any_arrival_order_within_the_kept_history_gives_the_same_scores(
     )  # fmt: skip
     if max(ties.values(), default=0) < 4:
         assert scores(Play().take(records(values))) == scores(Play().take(records(shuffled)))
+
+
+@pytest.mark.parametrize("older_first", [True, False], ids=["in order", "late"])
+def test_an_older_event_of_another_fact_does_not_move_the_course_to_its_former_account(
+    *, older_first: bool
+) -> None:
+    values = [
+        an_override(at=moment(0), account="79"),
+        a_course_grade_change(at=moment(60), account="80"),
+    ]
+
+    [row] = Play().take(records(values if older_first else values[::-1])).rows.values()
+
+    assert row["account_id"] == "80"

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
+from pathlib import Path
+from typing import Final
 
 import pytest
 
 from streams.core.rules import Kind, Severity, load
 from streams.errors import ConfigurationError
 from streams.settings import shipped
+
+WRONG: Final = sorted((Path(__file__).parent.parent / "examples" / "rules").iterdir())
+EXPECT: Final = "# expect: "
+"""Each wrong file begins with its problems: ``# expect: line:column: what``."""
 
 GOOD = """\
 rules:
@@ -49,33 +56,58 @@ def test_no_rules_at_all_is_a_file_that_alerts_nothing() -> None:
     assert load("rules: []", "rules.yaml").rules == ()
 
 
+def expected(text: str) -> list[str]:
+    """Return the problems that a wrong file names in its first lines."""
+    lines = text.splitlines()
+    return [line.removeprefix(EXPECT) for line in lines if line.startswith(EXPECT)]
+
+
+def differs(said: list[str], wanted: list[str]) -> bool:
+    """Tell whether the problems are not, one by one, those expected (or begin so)."""
+    pairs = zip(said, wanted, strict=False)
+    return len(said) != len(wanted) or not all(one.startswith(part) for one, part in pairs)
+
+
+@pytest.mark.parametrize("path", WRONG, ids=lambda path: path.stem)
+def test_a_wrong_file_is_refused_with_line_column_and_what_is_wrong(path: Path) -> None:
+    text = path.read_text()
+    with pytest.raises(ConfigurationError) as raised:
+        load(text, path.name)
+
+    said = str(raised.value).splitlines()
+    assert not differs(said, [f"{path.name}:{each}" for each in expected(text)]), said
+
+
+@pytest.mark.parametrize("path", WRONG, ids=lambda path: path.stem)
+def test_an_example_names_a_line_a_column_and_a_cause(path: Path) -> None:
+    problems = expected(path.read_text())
+
+    assert problems
+    assert all(re.match(r"[1-9]\d*:[1-9]\d*: \S", problem) for problem in problems)
+
+
 @pytest.mark.parametrize(
-    ("old", "new", "message"),
+    "wanted",
     [
-        ("kind: score_drop", "kind: score_dropped", "rules.yaml:3:"),
-        ("kind: score_drop", "", "missing key 'kind'"),
-        ("points: 10", "points: 0", "rules.yaml:4:"),
-        ("points: 10", "points: -5", "rules.yaml:4:"),
-        ("points: 10", "points: 1001", "rules.yaml:4:"),
-        ("points: 10", "points: .inf", "rules.yaml:4:"),
-        ("points: 10", "points: ten", "rules.yaml:4:"),
-        ("points: 10", "points: [10]", "rules.yaml:4:"),
-        ("points: 10", "point: 10", "did you mean 'points'?"),
-        ("severity: warning", "severity: loud", "rules.yaml:5:"),
-        ("severity: warning", "severity: warning\n    severity: info", "rules.yaml:6:"),
-        ("id: drop-10", "id: Drop 10", "rules.yaml:2:"),
-        ("id: drop-10", "id: ''", "rules.yaml:2:"),
-        ("    severity: warning\n", "    severity: warning\n" + GOOD[7:], "rules.yaml:6:"),
-        ("rules:", "rule:", "did you mean 'rules'?"),
-        (GOOD, "", "rules.yaml:"),
-        (GOOD, "- just\n- a list\n", "rules.yaml:1:1:"),
-        ("    kind", "\tkind", "rules.yaml:3:"),
-        (GOOD, GOOD + "---\n" + GOOD, "rules.yaml:6:"),
+        [],
+        ["6:1: points: must be greater than 0"],
+        ["5:13: severity: "],
+        ["5:13: points: must be greater than 0", "6:1: missing key 'severity'"],
     ],
 )
-def test_what_is_wrong_is_told_with_its_place(old: str, new: str, message: str) -> None:
-    with pytest.raises(ConfigurationError) as told:
-        load(GOOD.replace(old, new), "rules.yaml")
+def test_a_wrong_expectation_is_noticed(wanted: list[str]) -> None:
+    said = ["5:13: points: must be greater than 0"]
 
-    assert message in str(told.value)
-    assert str(told.value).startswith("rules.yaml:")
+    assert differs(said, wanted)
+    assert not differs(said, ["5:13: points: must be greater"])
+
+
+def test_all_that_is_wrong_is_told_at_once() -> None:
+    wrong = GOOD.replace("score_drop", "drop").replace("10\n    sev", "0\n    sev")
+    with pytest.raises(ConfigurationError) as raised:
+        load(wrong, "rules.yaml")
+
+    assert [each.split(" ")[0] for each in str(raised.value).splitlines()] == [
+        "rules.yaml:3:11:",
+        "rules.yaml:4:13:",
+    ]

@@ -122,6 +122,7 @@ class _Row:
     assignments: dict[str | None, _Fact] = field(default_factory=dict)
     seen: dict[str, _Seen] = field(default_factory=lambda: defaultdict(_Seen))
     forgotten: str = ""  # event_time of the newest grade change let go
+    account: tuple[str, str] = ("", "")  # when the newest event was, and whose
 
     @property
     def is_deleted(self) -> bool:
@@ -168,7 +169,7 @@ class _Row:
             "workflow_state": held.get("workflow_state", "active") if held else None,
             "event_time": origin["event_time"],
             "updated_at": origin.get("updated_at"),
-            "account_id": origin.get("account_id"),
+            "account_id": self.account[1] or None,
             "period_overrides": {
                 period: fact.held["override_score"]
                 for period, fact in self.overrides.items()
@@ -226,6 +227,8 @@ def _apply(
     if verdict == "too late" and not is_override:
         return "late", []
     is_newest = fact.hear(event)
+    if "account_id" in event:
+        row.account = max(row.account, (event["event_time"], event["account_id"]))
     if verdict == "too late" or row.is_deleted or event.get("workflow_state") == "deleted":
         return "kept" if is_newest and verdict == "new" else "late", []
     alerts = _judge(row, event, before, rules)
