@@ -130,15 +130,14 @@ def _checked(lines: IO[bytes], name: str, *, raw: bool) -> int:
         problem = None if raw else _problem(line)
         if problem:
             bad_lines += 1
-            bad += [f"{name}:{number}: {problem}"] if len(bad) < SHOWN else []
+            if len(bad) < SHOWN:
+                bad.append(f"{name}:{number}: {problem}")
     if not bad:
         return number
     more = [f"... and {bad_lines - SHOWN:,} more"] if bad_lines > SHOWN else []
+    cause = f"nothing sent, {bad_lines:,} of {number:,} lines are not JSON:"
     raise GradewatchError(
-        "\n  ".join(
-            [f"nothing sent, {bad_lines:,} of {number:,} lines are not JSON:", *bad, *more]
-        ),
-        "correct the lines, or send them as they are with --raw",
+        "\n  ".join([cause, *bad, *more]), "correct the lines, or send them as they are with --raw"
     )
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 PATIENCE_MS = 30_000
 """How long nothing may arrive before a reading is given up."""
 
+_WAIT_MS = 500
+
 
 @dataclass(frozen=True)
 class Refusal:
@@ -35,6 +37,16 @@ class Refusal:
         """Why it was refused: a ``Reason``, or empty where another producer wrote it."""
         return self.headers.get("gradewatch.reason", "")
 
+    @property
+    def source(self) -> str:
+        """The topic it came to us on."""
+        return self.headers.get("gradewatch.topic", "")
+
+    @property
+    def truncated(self) -> bool:
+        """Whether it was too large to keep: the value is not the original then."""
+        return "gradewatch.truncated" in self.headers
+
     def fields(self) -> dict[str, Any]:
         """Return what may be shown: all but the key and the bytes, which hold personal data."""
         named = {
@@ -47,6 +59,7 @@ class Refusal:
             "time": self.time,
             "reason": named["reason"],
             "detail": named["detail"],
+            "truncated": self.truncated,
             "source": {name: named[name] for name in ("topic", "partition", "offset")},
         }
 
@@ -69,42 +82,44 @@ class Refusals:
             BrokerError: Kafka fell silent before the end.
         """
         await self._consumer.seek_to_beginning()
-        silent = 0
-        while await self._behind():
-            fetched = await self._consumer.getmany(timeout_ms=500)
-            silent = 0 if fetched else silent + 1
-            if silent * 500 > PATIENCE_MS:
-                raise BrokerError(
-                    f"Kafka stopped answering while {self._topic} was read",
-                    "try again; gradewatch broker status tells whether the embedded one runs",
-                )
-            for partition, records in fetched.items():
-                for record in records:
-                    found = _refusal(record)
-                    if record.offset < self._ends[partition] and reason in {None, found.reason}:
-                        yield found
+        async for found in self._up_to(self._ends):
+            if reason in {None, found.reason}:
+                yield found
 
     async def one(self, partition: int, offset: int) -> Refusal:
         """Return the refusal at a coordinate.
 
         Raises:
+            BrokerError: Kafka fell silent.
             NotFoundError: There is none: never was, or retention took it.
         """
         at = TopicPartition(self._topic, partition)
         if offset < self._ends.get(at, 0):
             first = (await self._consumer.beginning_offsets([at]))[at]
             self._consumer.seek(at, max(offset, first))
-            while await self._consumer.position(at) <= offset:
-                records = (await self._consumer.getmany(at, timeout_ms=500)).get(at, [])
-                if records and records[0].offset == offset:
-                    return _refusal(records[0])
+            found = [refusal async for refusal in self._up_to({at: offset + 1})]
+            if found:
+                return found[0]
         raise NotFoundError(
             f"there is no refused record at partition {partition}, offset {offset}",
             "gradewatch events refused list names those there are",
         )
 
-    async def _behind(self) -> bool:
-        return any([await self._consumer.position(at) < end for at, end in self._ends.items()])
+    async def _up_to(self, ends: dict[TopicPartition, int]) -> AsyncIterator[Refusal]:
+        """Yield what stands between where the consumer is and these offsets."""
+        silent_ms = 0
+        while any([await self._consumer.position(at) < end for at, end in ends.items()]):
+            fetched = await self._consumer.getmany(*ends, timeout_ms=_WAIT_MS)
+            silent_ms = 0 if fetched else silent_ms + _WAIT_MS
+            if silent_ms > PATIENCE_MS:
+                raise BrokerError(
+                    f"Kafka stopped answering while {self._topic} was read",
+                    "try again; gradewatch broker status tells whether the embedded one runs",
+                )
+            for at, records in fetched.items():
+                for record in records:
+                    if record.offset < ends[at]:
+                        yield _refusal(record)
 
 
 @asynccontextmanager

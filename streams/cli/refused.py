@@ -7,6 +7,7 @@ import heapq
 import json
 import sys
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +15,7 @@ import click
 from streams import admin, settings
 from streams.cli.refusals import Refusal, Refusals, opened, printable
 from streams.core.events import Reason
+from streams.errors import GradewatchError
 from streams.player import Player
 from streams.simulator import RawRecord
 
@@ -112,49 +114,71 @@ async def _one(partition: int, offset: int) -> Refusal:
 def retry(partition: int | None, offset: int | None, reason: str | None, *, yes: bool) -> None:
     """Send refused events again: one, those of a reason, or all; key and bytes as they came.
 
-    They become new records of the raw topic, with today's time; the refused ones stay.
+    They become new records of the raw topic, with today's time; the refused ones stay. Those that
+    are not what Canvas sent are left out: too large to be kept whole, or refused by scoring.
 
-    Exit codes: 0 all acknowledged, 1 no such record, 2 not confirmed, 69 Kafka unavailable,
-    78 configuration.
+    Exit codes: 0 all acknowledged, 1 no such record or all are left out, 2 not confirmed,
+    69 Kafka unavailable, 78 configuration.
     """
     if (partition is None) != (offset is None):
         raise click.UsageError("give PARTITION and OFFSET, or neither")
     if not yes and not sys.stdin.isatty():
         raise click.UsageError("nobody to ask: confirm with --yes")
-    asyncio.run(_retry(partition, offset, reason, yes=yes))
+    at = None if partition is None or offset is None else (partition, offset)
+    asyncio.run(_retry(at, reason, yes=yes))
 
 
-async def _retry(
-    partition: int | None, offset: int | None, reason: str | None, *, yes: bool
-) -> None:
+async def _retry(at: tuple[int, int] | None, reason: str | None, *, yes: bool) -> None:
     chosen = settings.load()
     servers = admin.bootstrap(chosen)
-    raw = chosen.topic(chosen.raw_topic)
-
-    async def selected(refusals: Refusals) -> AsyncIterator[Refusal]:
-        if partition is None or offset is None:
-            async for found in refusals.read(reason):
-                yield found
-        else:
-            found = await refusals.one(partition, offset)
-            if reason in {None, found.reason}:
-                yield found
-
+    raw, log = chosen.topic(chosen.raw_topic), chosen.topic("grade-events")
     # Read twice, never held: there may be more than memory. What is refused anew meanwhile lies
     # behind the end that was taken at the beginning.
     async with opened(servers, chosen.topic(TOPIC)) as refusals:
-        count = 0
-        async for _ in selected(refusals):
-            count += 1
+        obstacles: Counter[str | None] = Counter()
+        async for found in _chosen(refusals, at, reason):
+            obstacles[_obstacle(found, log)] += 1
+        count = obstacles.pop(None, 0)
+        left_out = [f"{number:,} left out: {why}" for why, number in obstacles.items()]
+        if left_out and not count:
+            raise GradewatchError(
+                "\n  ".join(["nothing sent", *left_out]),
+                "gradewatch events refused list says where each stood, as long as it is kept there",
+            )
         if not count:
             click.echo("no refused events to send again")
             return
+        for line in left_out:
+            click.echo(line, err=True)
         if not yes:
             click.confirm(f"Send {count:,} refused events to {raw} again?", abort=True)
         sent = 0
         async with Player(servers, raw) as player:
-            async for found in selected(refusals):
-                now = int(time.time() * 1000)
-                await player.send(RawRecord(found.value, found.key, now))
-                sent += 1
+            async for found in _chosen(refusals, at, reason):
+                if _obstacle(found, log) is None:
+                    now = int(time.time() * 1000)
+                    await player.send(RawRecord(found.value, found.key, now))
+                    sent += 1
     click.echo(f"{sent:,} refused events sent to {raw} again")
+
+
+async def _chosen(
+    refusals: Refusals, at: tuple[int, int] | None, reason: str | None
+) -> AsyncIterator[Refusal]:
+    """Yield the refusal at a partition and offset, or else all; with a reason, only those."""
+    if at is None:
+        async for found in refusals.read(reason):
+            yield found
+    else:
+        found = await refusals.one(*at)
+        if reason in {None, found.reason}:
+            yield found
+
+
+def _obstacle(refusal: Refusal, log: str) -> str | None:
+    """Say why a refusal is not what Canvas sent; None where it is."""
+    if refusal.truncated:
+        return "too large, only its beginning was kept"
+    if refusal.source == log:
+        return "scoring refused it, it holds an event as intake wrote it"
+    return None
