@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 import sys
-from typing import TYPE_CHECKING
+import threading
+from math import inf
+from typing import TYPE_CHECKING, Final
 
 import click
 import faust
@@ -16,9 +19,18 @@ from streams.errors import ConfigurationError, GradewatchError
 from streams.worker import Cluster, Worker
 
 if TYPE_CHECKING:
+    import signal
+
     from streams.settings import Settings
 
 log = logging.getLogger("gradewatch.worker")
+
+STOP_SECONDS: Final = 8.0
+"""How long a stop may take: less than the ten that Docker waits. A batch takes a second; while
+Kafka is away, one never ends."""
+
+CALM_SECONDS: Final = 10.0
+"""How often a library may say the same. aiokafka says 40 times a second that Kafka is away."""
 
 
 @click.command()
@@ -31,10 +43,11 @@ log = logging.getLogger("gradewatch.worker")
 def worker(web_host: str | None, web_port: int | None) -> int:
     """Turn grade events into scores and alerts, and answer who asks for scores.
 
-    Ctrl-C and SIGTERM stop it; what it worked on is committed first.
+    Ctrl-C and SIGTERM stop it; what it worked on is committed first, unless Kafka is away: then
+    the next start works on it again.
 
-    Exit codes: 0 stopped, 1 failed, 69 Kafka unavailable, 78 configuration, or topics that are not
-    as topics.yaml says.
+    Exit codes: 0 stopped, 1 failed or stopped uncommitted, 69 Kafka unavailable, 78 configuration,
+    or topics that are not as topics.yaml says.
     """
     chosen = settings.load(web_host=web_host, web_port=web_port)
     built = Worker(chosen, look(chosen))
@@ -68,11 +81,18 @@ def look(chosen: Settings) -> Cluster:
 
 
 class _Process(faust.Worker):
-    """Faust's process without its debugging signals.
+    """Faust's process without its debugging signals, and one that ends once it is told to.
 
     SIGUSR1 would write every local variable, grades among them, to stderr; SIGUSR2 would wait in a
     debugger.
     """
+
+    def _schedule_shutdown(self, signal: signal.Signals) -> None:
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # of tasks that aiokafka leaves
+        deadline = threading.Timer(STOP_SECONDS, _give_up)  # the event loop may be what hangs
+        deadline.daemon = True
+        deadline.start()
+        super()._schedule_shutdown(signal)
 
     def _on_sigusr1(self) -> None:
         pass
@@ -95,6 +115,31 @@ def _run(built: Worker) -> int:
         code = int(ended.code or 0)
     log.info("worker %s stopped", built.settings.worker_id)
     return code
+
+
+def _give_up() -> None:
+    """End as a crash does, which loses nothing: offsets are committed after their outputs."""
+    log.error(
+        "not stopped within %.0f s, Kafka does not take what was under way: "
+        "the next start works on it again", STOP_SECONDS,
+    )  # fmt: skip
+    logging.shutdown()
+    os._exit(1)  # nothing gentler ends what waits for Kafka
+
+
+class _Calm(logging.Filter):
+    """Lets our own lines through, and a library's once in a while."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[tuple[str, int], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        place = (record.pathname, record.lineno)
+        if record.created - self._said.get(place, -inf) < CALM_SECONDS:
+            return record.name.startswith("gradewatch")
+        self._said[place] = record.created
+        return True
 
 
 def _require_free(host: str, port: int) -> None:
@@ -127,6 +172,7 @@ def _require_free(host: str, port: int) -> None:
 def _log_to_stderr() -> None:
     """Send our own words to stderr, and of the libraries' only warnings."""
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(_Calm())
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("gradewatch").setLevel(logging.INFO)
