@@ -86,7 +86,7 @@ def _running(settings: Settings, scratch: Path, *, ours: bool) -> Iterator[None]
         finally:
             worker.stop()
         return
-    where = [str(settings.kafka_bootstrap_servers), settings.namespace]
+    where = [str(settings.kafka_bootstrap_servers), settings.namespace, str(scratch / "plain")]
     command = [sys.executable, "-m", "benchmarks.plain_faust", *where]
     with (
         (scratch / "plain.log").open("wb") as log,

@@ -16,12 +16,13 @@ from streams.core.intake import Reader
 from streams.core.scores import Position, Source
 from streams.settings import load, shipped
 
-BOOTSTRAP, NAMESPACE = sys.argv[1:3]
+BOOTSTRAP, NAMESPACE, DATA_DIR = sys.argv[1:4]
 settings = load(namespace=NAMESPACE)
 app = faust.App(
     settings.group,
     broker=f"kafka://{BOOTSTRAP}",
     store="memory://",
+    datadir=DATA_DIR,
     topic_partitions=4,
     web_enabled=False,
     topic_disable_leader=True,

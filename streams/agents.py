@@ -21,6 +21,7 @@ from streams.core.scores import Position, Row, Source
 from streams.engine.commit import Outputs, Produced
 from streams.engine.routing import partition_of
 from streams.engine.table import changelog_key
+from streams.errors import place
 from streams.metrics import Tally
 
 if TYPE_CHECKING:
@@ -230,10 +231,6 @@ def _source(record: ConsumerRecord) -> Source:
 
 def _bug(error: Exception, record: ConsumerRecord) -> Refusal:
     """Note a failure of ours: where, and in which code; never the record's content."""
-    trace = error.__traceback__
-    while trace and trace.tb_next:
-        trace = trace.tb_next
-    code = trace.tb_frame.f_code.co_qualname if trace else "unknown code"
-    where = f"{type(error).__name__} in {code}"
+    where = place(error)
     log.error("%s[%d] at offset %d: %s", record.topic, record.partition, record.offset, where)
     return Refusal(Reason.INTERNAL, where)

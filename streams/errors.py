@@ -73,3 +73,22 @@ class NotFoundError(GradewatchError):
 
     Operator: check the id; a student is unknown before the first event about them.
     """
+
+
+def place(error: BaseException) -> str:
+    """Return what failed and where in the code: all that may be said of a failure of ours.
+
+    Its own words may hold a student's data; so may its chain of causes.
+
+    Example:
+        >>> try:
+        ...     {}["a student's id"]
+        ... except KeyError as error:
+        ...     print(place(error))
+        KeyError in <module>, line 2
+    """
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    where = f"{trace.tb_frame.f_code.co_qualname}, line {trace.tb_lineno}" if trace else "no code"
+    return f"{type(error).__name__} in {where}"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
+from zlib import crc32
 
 from streams.agents import Intake, Scoring, Topic
 from streams.broker import ports
@@ -13,7 +15,7 @@ from streams.core.alerts import Judge
 from streams.core.intake import Reader
 from streams.engine.app import BatchApp
 from streams.engine.commit import Committer
-from streams.errors import ConfigurationError
+from streams.errors import ConfigurationError, place
 from streams.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 log = logging.getLogger("gradewatch.worker")
+
+RETRY_SECONDS: Final = 1.0
+"""Pause before a batch that failed in our own code is worked on again."""
 
 
 class Cluster(NamedTuple):
@@ -144,12 +149,22 @@ class Worker:
                 if not committer.current(batch):
                     continue
                 started = time.monotonic()
-                work = await agent.work(batch)
-                if await committer.commit(batch, work.steps):
-                    self.table.data.publish(batch.tp.partition, work.changes)
-                    self.metrics.count(agent.name, work.tally, time.monotonic() - started)
+                try:
+                    work = await agent.work(batch)
+                    if await committer.commit(batch, work.steps):
+                        self.table.data.publish(batch.tp.partition, work.changes)
+                        self.metrics.count(agent.name, work.tally, time.monotonic() - started)
+                except Exception as error:  # noqa: BLE001 - Faust would go on behind the batch
+                    await _again(committer, batch, place(error))
 
         self.app.agent(self._bytes(source), name=agent.name)(run)
+
+
+async def _again(committer: Committer, batch: RecordBatch, failure: str) -> None:
+    """Have a batch that failed in our own code worked on again, from its fetch on."""
+    log.error("%s[%d] at offset %d: %s; trying again", *batch.tp, batch.start, failure)
+    await asyncio.sleep(RETRY_SECONDS)
+    await committer.again(batch)
 
 
 def _app(settings: Settings, bootstrap_servers: str, url: str, port: int) -> BatchApp:
@@ -158,8 +173,11 @@ def _app(settings: Settings, bootstrap_servers: str, url: str, port: int) -> Bat
         settings.group,
         broker=[f"kafka://{server}" for server in servers],
         broker_client_id=f"{settings.group}-{settings.worker_id}",
-        # A static member comes back without a rebalance, but only under the URL it left with.
-        consumer_group_instance_id=settings.worker_id if settings.web_port else None,
+        # A static member comes back without a rebalance. Under another URL it must be another
+        # member: Faust's coordinator would die of it, and leave the process alive but idle.
+        consumer_group_instance_id=(
+            f"{settings.worker_id}-{crc32(url.encode()):08x}" if settings.web_port else None
+        ),
         broker_max_poll_records=settings.batch_records,
         consumer_max_fetch_size=settings.batch_bytes,
         canonical_url=url,

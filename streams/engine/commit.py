@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aiokafka.producer.message_accumulator import BatchBuilder
-    from faust.types import TP
 
     from streams.engine.transport import Consumer, RecordBatch
 
@@ -107,11 +106,11 @@ class Committer:
         self._servers = bootstrap_servers
         self._client_id = client_id
         self._producer: aiokafka.AIOKafkaProducer | None = None
-        self._ends: dict[TP, tuple[int, int]] = {}  # partition → (epoch, end of the last batch)
 
     def current(self, batch: RecordBatch) -> bool:
         """Tell whether a batch may be worked on: fetched since the last seek or rebalance."""
-        return self._consumer.epochs[batch.tp] == batch.epoch
+        consumer = self._consumer
+        return consumer.epochs[batch.tp] == batch.epoch and batch.tp in consumer.done
 
     async def commit(self, batch: RecordBatch, steps: Sequence[Outputs]) -> bool:
         """Make one batch's effects durable, trying until that is done or the batch is stale.
@@ -124,14 +123,10 @@ class Committer:
             True once offsets are committed: publish the table changes. False where the batch
             became stale: drop them; another fetch brings its records again.
         """
-        epoch, end = self._ends.get(batch.tp, (batch.epoch, batch.start))
-        if epoch == batch.epoch and end != batch.start:
+        if self.current(batch) and self._consumer.done[batch.tp] != batch.start:
             # A batch between was not committed. Going on would lose it.
-            log.error(
-                "%s[%d]: expected offset %d, got %d; reading again", *batch.tp, end, batch.start
-            )
-            await self._consumer.rewind(batch.tp, end)
-            return False
+            log.error("%s[%d]: offset %d came out of turn", *batch.tp, batch.start)
+            await self.again(batch)
         pause, longest = _RETRY_SECONDS
         while self.current(batch):
             try:
@@ -150,9 +145,13 @@ class Committer:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, longest)
             else:
-                self._ends[batch.tp] = (batch.epoch, batch.end)
                 return True
         return False
+
+    async def again(self, batch: RecordBatch) -> None:
+        """Have a batch's partition fetched again from where it was last committed."""
+        if self.current(batch):
+            await self._consumer.rewind({batch.tp: self._consumer.done[batch.tp]})
 
     async def _started(self) -> aiokafka.AIOKafkaProducer:
         if self._producer is None:
@@ -167,8 +166,8 @@ class Committer:
                 retry_backoff_ms=20,
                 compression_type=None,
             )
+            self._producer = producer  # so that one that cannot start is closed, too
             await producer.start()
-            self._producer = producer
         return self._producer
 
     async def close(self) -> None:

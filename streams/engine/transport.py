@@ -153,9 +153,7 @@ class Consumer(driver.Consumer):
         """
         sources = [tp for tp in self.assignment() if not self._is_changelog_tp(tp)]
         offsets = await self._thread.on_own_loop(self._resume_offsets(sources))
-        for tp, offset in offsets.items():
-            await self._seek(tp, offset)
-            self.moved(tp, offset)
+        await self.rewind(offsets)
 
     async def _resume_offsets(self, sources: Sequence[TP]) -> dict[TP, int]:
         consumer = self._thread._ensure_consumer()  # noqa: SLF001 - our own thread
@@ -166,16 +164,18 @@ class Consumer(driver.Consumer):
             offsets.update({TP(*tp): offset for tp, offset in beginnings.items()})
         return offsets
 
-    def moved(self, tp: TP, offset: int) -> None:
-        """Raise a partition's epoch: batches fetched before this are not to be worked on."""
-        self.epochs[tp] += 1
-        self.positions[tp] = self.done[tp] = offset
-        self._read_offset[tp] = None
+    async def rewind(self, offsets: Mapping[TP, int]) -> None:
+        """Fetch partitions again, each from an offset; batches fetched before become stale."""
+        await self._thread.on_own_loop(self._move(offsets))
 
-    async def rewind(self, tp: TP, offset: int) -> None:
-        """Fetch a partition again from an offset; batches under way become stale."""
-        await self._seek(tp, offset)
-        self.moved(tp, offset)
+    async def _move(self, offsets: Mapping[TP, int]) -> None:
+        """Move on the thread that fetches: no fetch sees the new position and the old epoch."""
+        consumer = self._thread._ensure_consumer()  # noqa: SLF001 - our own thread
+        for tp, offset in offsets.items():
+            consumer.seek(TopicPartition(*tp), offset)
+            self.epochs[tp] += 1
+            self.positions[tp] = self.done[tp] = offset
+            self._read_offset[tp] = None
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Let the batch under way finish, then make the rest stale."""

@@ -11,6 +11,7 @@ from aiohttp import web
 from faust.web.base import BlueprintManager
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from streams.errors import place
 from streams.web import views
 from streams.web.access import Access, granted
 from streams.web.views import Problem
@@ -172,10 +173,6 @@ def _json(
 
 def _log(request: web.Request, error: Exception) -> None:
     """Note a failure of ours: which route and code; never the path, which holds ids."""
-    trace = error.__traceback__
-    while trace and trace.tb_next:
-        trace = trace.tb_next
-    where = f"{trace.tb_frame.f_code.co_qualname}, line {trace.tb_lineno}" if trace else "?"
     resource = request.match_info.route.resource
     route = resource.canonical if resource else "no route"
-    log.error("%s: %s in %s", route, type(error).__name__, where)
+    log.error("%s: %s", route, place(error))
