@@ -39,8 +39,8 @@ fix: $(READY) ## format and mend what ruff can mend
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: $(READY) ## measure the whole flow beside a plain Faust app on the same broker
-	@exec $(BIN)/python -m benchmarks.flow $(ARGS)
+bench: $(READY) ## measure the whole flow beside a plain Faust app (WHAT=transactions: ways to commit)
+	@exec $(BIN)/python -m benchmarks.$(or $(WHAT),flow) $(ARGS)
 
 lock: ## renew requirements.lock from pyproject.toml
 	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv

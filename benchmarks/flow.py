@@ -42,7 +42,7 @@ def main() -> None:
     arguments.add_argument("--events", type=int, default=100_000, help="for our worker")
     arguments.add_argument("--plain-events", type=int, default=15_000, help="for the plain app")
     chosen = arguments.parse_args()
-    with tempfile.TemporaryDirectory() as scratch, _kafka(Path(scratch)) as servers:
+    with tempfile.TemporaryDirectory() as scratch, kafka(Path(scratch)) as servers:
         plain = measure(servers, Path(scratch), chosen.plain_events, ours=False)
         ours = measure(servers, Path(scratch), chosen.events, ours=True)
     print(f"plain Faust app  {plain:>9,.0f} events/s   ({chosen.plain_events} events)")
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 @contextmanager
-def _kafka(scratch: Path) -> Iterator[str]:
+def kafka(scratch: Path) -> Iterator[str]:
     settings = load()
     if settings.kafka_bootstrap_servers:
         yield settings.kafka_bootstrap_servers

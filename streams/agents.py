@@ -3,7 +3,7 @@
 intake:   canvas-live-events → grade-events, grade-events-refused
 scoring:  grade-events → grade-alerts, grade-scores-changelog, grade-events-refused
 
-They move records; the core decides. Neither commits: the worker does, once for a whole batch.
+They move records; the core decides. Neither commits: the engine does, for whole batches.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from streams.core.canvas import Refusal
 from streams.core.events import Reason, student_key
 from streams.core.flow import Fate, Outcome, Passed
 from streams.core.scores import Position, Row, Source
-from streams.engine.commit import Outputs, Produced
 from streams.engine.routing import partition_of
 from streams.engine.table import changelog_key
+from streams.engine.transactions import Outputs, Produced
 from streams.errors import place
 from streams.metrics import Tally
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from streams.core.alerts import Judge
     from streams.core.events import GradeEvent
     from streams.core.intake import Reader
-    from streams.engine.table import Change, PartitionStore
+    from streams.engine.table import Change, Overlay
     from streams.engine.transport import RecordBatch
 
 log = logging.getLogger("gradewatch.agents")
@@ -96,6 +96,10 @@ class Intake:
                 _refuse(outputs, self._refused, record, taken, tally)
         return Work([outputs], [], tally)
 
+    def refuse(self, batch: RecordBatch, failure: str) -> Work:
+        """Return what a batch of one record comes to that cannot be worked."""
+        return _refused(batch, self._refused, failure)
+
 
 class Scoring:
     """Canonical events → rows and alerts."""
@@ -103,14 +107,14 @@ class Scoring:
     name = "scoring"
 
     def __init__(
-        self, judge: Judge, topic_id: str, table: PartitionStore, written: dict[str, Topic]
+        self, judge: Judge, topic_id: str, table: Overlay, written: dict[str, Topic]
     ) -> None:
         """Remember where to read rows and where to write.
 
         Args:
             judge: The rules in force.
             topic_id: Kafka's id of the ``grade-events`` topic.
-            table: The rows.
+            table: The rows, uncommitted ones included.
             written: Topics by what they are: ``alerts``, ``changelog``, ``refused``.
         """
         self._judge = judge
@@ -141,6 +145,10 @@ class Scoring:
         changes = rows.changes()
         return Work([outputs, self._rows(batch, changes)], changes, tally)
 
+    def refuse(self, batch: RecordBatch, failure: str) -> Work:
+        """Return what a batch of one record comes to that cannot be worked."""
+        return _refused(batch, self._refused, failure)
+
     def _scored(self, record: ConsumerRecord, rows: _Rows) -> Outcome:
         at = Position(self._topic_id, record.offset)
         try:
@@ -159,7 +167,7 @@ class Scoring:
 class _Rows:
     """A partition's rows as a batch sees them: its own changes first, then the table's."""
 
-    def __init__(self, table: PartitionStore, partition: int) -> None:
+    def __init__(self, table: Overlay, partition: int) -> None:
         self._table = table
         self._partition = partition
         self._changed: dict[tuple[bytes, bytes], Row] = {}
@@ -191,6 +199,14 @@ async def _breathing(batch: RecordBatch) -> AsyncIterator[ConsumerRecord]:
             await asyncio.sleep(0)
 
 
+def _refused(batch: RecordBatch, topic: Topic, failure: str) -> Work:
+    outputs, tally = Outputs(), Tally()
+    for record in batch.records:
+        tally.fates[Fate.REFUSED] += 1
+        _refuse(outputs, topic, record, Refusal(Reason.INTERNAL, failure), tally)
+    return Work([outputs], [], tally)
+
+
 def _refuse(
     outputs: Outputs, topic: Topic, record: ConsumerRecord, refusal: Refusal, tally: Tally
 ) -> None:
@@ -208,7 +224,7 @@ def _refuse(
         headers.append(("gradewatch.truncated", told.encode()))
         value = value[:REFUSED_BYTES]
     # Dated now: its short retention counts from the refusal, whenever the event was.
-    produced = Produced(record.key, value, -1, headers)
+    produced = Produced(record.key, value, 0, headers)
     outputs.add(topic.name, record.partition % topic.partitions, produced)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,6 +32,13 @@ def shipped(name: str) -> Path:
     """
     beside = _PACKAGE.parent / name
     return beside if beside.exists() else _PACKAGE / name
+
+
+class Guarantee(StrEnum):
+    """What a crash may do to what readers see; Kafka Streams' words."""
+
+    EXACTLY_ONCE = "exactly_once"
+    AT_LEAST_ONCE = "at_least_once"
 
 
 class Settings(BaseSettings):
@@ -65,6 +73,11 @@ class Settings(BaseSettings):
     )
     default_tenant: str = Field(
         "default", description="tenant of events that carry no root account at all"
+    )
+    guarantee: Guarantee = Field(
+        Guarantee.EXACTLY_ONCE,
+        description="exactly_once: one Kafka transaction for outputs, rows and offsets; "
+        "at_least_once: no transactions, a crash may repeat alerts",
     )
     worker_id: str = Field(
         "worker-1", description="names a worker: its client id and its log lines"

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import time
-from typing import TYPE_CHECKING, Final, NamedTuple, cast
+import secrets
+from typing import TYPE_CHECKING, NamedTuple, cast
 from zlib import crc32
 
 from streams.agents import Intake, Scoring, Topic
@@ -15,23 +14,25 @@ from streams.core.alerts import Judge
 from streams.core.intake import Reader
 from streams.engine.app import BatchApp
 from streams.engine.commit import Committer
-from streams.errors import ConfigurationError, place
+from streams.engine.loop import Loop
+from streams.engine.table import Overlay
+from streams.engine.transactions import Writer
+from streams.errors import ConfigurationError
 from streams.metrics import Metrics
+from streams.settings import Guarantee
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from faust import StreamT, TopicT
 
+    from streams.agents import Work
     from streams.engine.restore import BatchRecovery
     from streams.engine.table import BatchTable
     from streams.engine.transport import Consumer, RecordBatch
     from streams.settings import Settings
 
 log = logging.getLogger("gradewatch.worker")
-
-RETRY_SECONDS: Final = 1.0
-"""Pause before a batch that failed in our own code is worked on again."""
 
 
 class Cluster(NamedTuple):
@@ -77,7 +78,11 @@ class Worker:
         self.port = settings.web_port or ports.choose(0)
         host = f"[{settings.web_host}]" if ":" in settings.web_host else settings.web_host
         self.url = settings.canonical_url or f"http://{host}:{self.port}"
-        self.app = _app(settings, cluster.bootstrap_servers, self.url, self.port)
+        # A static member comes back without a rebalance. Under another URL it must be another
+        # member: Faust's coordinator would die of it, and leave the process alive but idle.
+        static = f"{settings.worker_id}-{crc32(self.url.encode()):08x}" if settings.web_port else ""
+        self._member = static or f"{settings.worker_id}-{secrets.token_hex(4)}"
+        self.app = _app(settings, cluster.bootstrap_servers, self.url, self.port, static or None)
 
         def topic(name: str) -> Topic:
             full = settings.topic(name)
@@ -99,13 +104,15 @@ class Worker:
         reader = Reader(settings.tenants, settings.default_tenant)
         judge = Judge(self.rules, settings.id_key.get_secret_value().encode())
         written = {"alerts": topic("grade-alerts"), "changelog": changelog, "refused": refused}
-        self._run(raw, Intake(reader, events, refused))
-        self._run(events, Scoring(judge, cluster.events_id, self.table.data, written))
+        self.table.source = events.name
+        overlay = Overlay(self.table.data)
+        self._run(raw, Intake(reader, events, refused), Overlay(self.table.data))
+        self._run(events, Scoring(judge, cluster.events_id, overlay, written), overlay)
 
     @property
     def consumer(self) -> Consumer:
         """The consumer of both agents."""
-        return cast("Consumer", self.app.consumer)
+        return self.app.consumer
 
     @property
     def recovery(self) -> BatchRecovery:
@@ -137,47 +144,41 @@ class Worker:
     def _bytes(self, topic: Topic) -> TopicT:
         return self.app.topic(topic.name, key_serializer="raw", value_serializer="raw")
 
-    def _run(self, source: Topic, agent: Intake | Scoring) -> None:
-        """Make a Faust agent of one of ours: work a batch, commit it, publish it."""
+    def _run(self, source: Topic, agent: Intake | Scoring, overlay: Overlay) -> None:
+        """Make a Faust agent of one of ours: work a batch, have it committed."""
+
+        def counted(work: Work, seconds: float) -> None:
+            self.metrics.count(agent.name, work.tally, seconds)
+
+        loop: Loop[Work] = Loop(agent, self._committer(agent.name, overlay), counted)
 
         async def run(stream: StreamT[RecordBatch]) -> None:
-            committer = Committer(
-                self.consumer, self._servers, f"{self.settings.group}-{agent.name}"
-            )
-            self.app.committers.append(committer)
-            async for batch in stream:
-                if not committer.current(batch):
-                    continue
-                started = time.monotonic()
-                try:
-                    work = await agent.work(batch)
-                    if await committer.commit(batch, work.steps):
-                        self.table.data.publish(batch.tp.partition, work.changes)
-                        self.metrics.count(agent.name, work.tally, time.monotonic() - started)
-                except Exception as error:  # noqa: BLE001 - Faust would go on behind the batch
-                    await _again(committer, batch, place(error))
+            await loop.run(stream)
 
         self.app.agent(self._bytes(source), name=agent.name)(run)
 
+    def _committer(self, agent: str, overlay: Overlay) -> Committer:
+        settings = self.settings
+        exactly_once = settings.guarantee is Guarantee.EXACTLY_ONCE
+        writer = Writer(
+            self._servers,
+            f"{settings.group}-{agent}",
+            f"{settings.group}-{agent}-{self._member}" if exactly_once else None,
+        )
+        committer = Committer(self.app, writer, overlay, settings.batch_records)
+        self.app.committers.append(committer)
+        return committer
 
-async def _again(committer: Committer, batch: RecordBatch, failure: str) -> None:
-    """Have a batch that failed in our own code worked on again, from its fetch on."""
-    log.error("%s[%d] at offset %d: %s; trying again", *batch.tp, batch.start, failure)
-    await asyncio.sleep(RETRY_SECONDS)
-    await committer.again(batch)
 
-
-def _app(settings: Settings, bootstrap_servers: str, url: str, port: int) -> BatchApp:
+def _app(
+    settings: Settings, bootstrap_servers: str, url: str, port: int, instance_id: str | None
+) -> BatchApp:
     servers = [server.strip() for server in bootstrap_servers.split(",")]
     return BatchApp(
         settings.group,
         broker=[f"kafka://{server}" for server in servers],
         broker_client_id=f"{settings.group}-{settings.worker_id}",
-        # A static member comes back without a rebalance. Under another URL it must be another
-        # member: Faust's coordinator would die of it, and leave the process alive but idle.
-        consumer_group_instance_id=(
-            f"{settings.worker_id}-{crc32(url.encode()):08x}" if settings.web_port else None
-        ),
+        consumer_group_instance_id=instance_id,
         broker_max_poll_records=settings.batch_records,
         consumer_max_fetch_size=settings.batch_bytes,
         canonical_url=url,

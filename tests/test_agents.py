@@ -16,6 +16,7 @@ from streams.core import canvas, flow, rules
 from streams.core.alerts import Judge
 from streams.core.flow import Fate
 from streams.core.intake import Reader
+from streams.engine.table import Overlay
 from streams.engine.transport import RecordBatch
 from streams.settings import load, shipped
 from streams.worker import Cluster, Worker
@@ -190,7 +191,7 @@ def canonical(values: Sequence[bytes]) -> list[Record]:
 def scored(records: Sequence[Record], cuts: set[int]) -> tuple[dict[bytes, bytes], list[Any], Any]:
     """Return rows, alerts and fates of a log cut into batches at some offsets."""
     store = a_store()
-    scoring = Scoring(a_judge(), "topic-id", store, WRITTEN)
+    scoring = Scoring(a_judge(), "topic-id", Overlay(store), WRITTEN)
     alerts, fates = [], dict.fromkeys(Fate, 0)
     edges = sorted({0, len(records), *(cut for cut in cuts if cut < len(records))})
     for start, end in pairwise(edges):
@@ -252,7 +253,7 @@ def test_no_alert_header_holds_a_student_id() -> None:
 def test_a_foreign_record_on_grade_events_is_refused_not_raised() -> None:
     foreign = Record("grade-events", 0, 0, 0, b"k", b'{"type":"nobody_knows"}')
     work = asyncio.run(
-        Scoring(a_judge(), "topic-id", a_store(), WRITTEN).work(
+        Scoring(a_judge(), "topic-id", Overlay(a_store()), WRITTEN).work(
             a_batch("grade-events", 0, [foreign])
         )
     )

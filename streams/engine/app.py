@@ -14,10 +14,13 @@ if TYPE_CHECKING:
     from faust.types import TransportT
 
     from streams.engine.commit import Committer
+    from streams.engine.transport import Consumer
 
 
 class BatchApp(faust.App):
     """A Faust app whose agents get record batches."""
+
+    consumer: Consumer
 
     def __init__(self, id: str, **settings: Any) -> None:  # noqa: A002, ANN401 - Faust's own
         """Set what correctness and speed hang on; callers set the rest.
@@ -51,8 +54,8 @@ class BatchApp(faust.App):
     def _create_directories(self) -> None:
         """Do nothing: the table lives in memory, its changelog in Kafka."""
 
-    async def on_stop(self) -> None:
-        """Stop the producers with the app."""
-        await super().on_stop()
+    async def on_start(self) -> None:
+        """Start the committers with the app; they stop after the consumer has settled."""
+        await super().on_start()
         for committer in self.committers:
-            await committer.close()
+            await self.add_runtime_dependency(committer)

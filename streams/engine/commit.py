@@ -1,180 +1,267 @@
-"""A batch's outputs, table changes and source offsets, made durable in that order.
+"""A batch's outputs, table changes and source offsets, visible together or not at all.
 
-At least once: a source offset is committed only after every output of its batch was acknowledged:
-outputs, then changelog, then offsets. Were the changelog first, a crash between the two would make
-the replay skip the event and lose its output. (One transaction for all three comes next; callers
-will not notice.)
+Worked batches gather in a *round* while the round before is being committed: a trickle is answered
+at once, a backlog in big transactions. When a round is not committed, everything worked on since
+is dropped, the overlay of the table with it, and its partitions are fetched again.
+
+``exactly_once``: one Kafka transaction per round. ``at_least_once``: outputs, then changelog, then
+offsets, each acknowledged before the next; were the changelog first, a crash between the two would
+make the replay skip the event and lose its output.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict
-from typing import TYPE_CHECKING, Final, NamedTuple
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
-import aiokafka
 from aiokafka.errors import KafkaError
+from mode import Service
+
+from streams.engine.transactions import (
+    TRANSACTION_SECONDS,
+    Failed,
+    Hung,
+    NeverTaken,
+    Outputs,
+    beside,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from aiokafka.producer.message_accumulator import BatchBuilder
+    from faust.types import TP
 
+    from streams.engine.app import BatchApp
+    from streams.engine.table import Change, Overlay
+    from streams.engine.transactions import Member, Writer
     from streams.engine.transport import Consumer, RecordBatch
 
 log = logging.getLogger("gradewatch.engine")
 
-REQUEST_BYTES: Final = 900 * 1024
-"""Bytes of one produced batch, below every topic's ``max.message.bytes`` of 1 MiB and more."""
+RETRY_SECONDS: Final = (0.1, 5.0)
+"""First and longest pause between tries."""
 
-_RETRY_SECONDS: Final = (0.1, 5.0)  # first and longest pause between tries
-
-
-class Produced(NamedTuple):
-    """A record to produce.
-
-    Attributes:
-        key: Its key.
-        value: Its value; None is a tombstone.
-        timestamp: Milliseconds since 1970; below 0: the time of producing.
-        headers: Its headers.
-    """
-
-    key: bytes | None
-    value: bytes | None
-    timestamp: int
-    headers: list[tuple[str, bytes]]
+HANG_SECONDS: Final = TRANSACTION_SECONDS + 2
+"""After this, whatever librdkafka is at has no transaction any more."""
 
 
-class Outputs:
-    """Records to produce, by topic and partition, in the order they were added."""
+class Round:
+    """Worked batches that are committed together."""
 
     def __init__(self) -> None:
-        """Start with nothing."""
-        self.records: defaultdict[tuple[str, int], list[Produced]] = defaultdict(list)
+        """Start with none."""
+        self.batches: list[RecordBatch] = []
+        self.ends: dict[TP, int] = {}
+        self.steps: list[Outputs] = []
+        self.after: list[Callable[[], None]] = []
+        self.records = 0
 
-    def add(self, topic: str, partition: int, record: Produced) -> None:
-        """Add one record."""
-        self.records[topic, partition].append(record)
-
-    def __bool__(self) -> bool:
-        """Tell whether there is anything to produce."""
-        return bool(self.records)
-
-    async def produce(self, producer: aiokafka.AIOKafkaProducer) -> None:
-        """Produce all, and return once every record is acknowledged.
-
-        Args:
-            producer: A started producer.
-
-        Raises:
-            KafkaError: A record was not acknowledged; others may have been.
-        """
-        futures = []
-        for (topic, partition), records in self.records.items():
-            batch = producer.create_batch()
-            for record in records:
-                if not _append(batch, record):
-                    futures.append(await producer.send_batch(batch, topic, partition=partition))
-                    batch = producer.create_batch()
-                    _append(batch, record)
-            batch.close()
-            futures.append(await producer.send_batch(batch, topic, partition=partition))
-        await asyncio.gather(*futures)
+    def add(self, batch: RecordBatch, steps: Sequence[Outputs], after: Callable[[], None]) -> None:
+        """Add a batch that starts where its partition's last one ended."""
+        self.batches.append(batch)
+        self.ends[batch.tp] = batch.end
+        self.steps += [Outputs() for _ in steps[len(self.steps) :]]
+        for mine, more in zip(self.steps, steps, strict=False):
+            mine.extend(more)
+        self.after.append(after)
+        self.records += len(batch.records)
 
 
-def _append(batch: BatchBuilder, record: Produced) -> bool:
-    """Append a record; False, and the batch closed, where it has no room left."""
-    key, value, timestamp, headers = record
-    when = timestamp if timestamp >= 0 else None
-    return batch.append(key=key, value=value, timestamp=when, headers=headers) is not None
+class Committer(Service):
+    """Commits one agent's work, round after round."""
 
-
-class Committer:
-    """Makes batches durable, one at a time."""
-
-    def __init__(self, consumer: Consumer, bootstrap_servers: str, client_id: str) -> None:
-        """Prepare; the producer starts with the first batch.
+    def __init__(self, app: BatchApp, writer: Writer, overlay: Overlay, records: int) -> None:
+        """Prepare; it begins when the app starts.
 
         Args:
-            consumer: Where batches come from and offsets go to.
-            bootstrap_servers: ``host:port``, comma separated.
-            client_id: Names the producer in the broker's log.
+            app: Whose consumer the batches come from.
+            writer: What produces.
+            overlay: The table as of the last batch that was taken.
+            records: How many a round may gather before the agent has to wait.
         """
-        self._consumer = consumer
-        self._servers = bootstrap_servers
-        self._client_id = client_id
-        self._producer: aiokafka.AIOKafkaProducer | None = None
+        super().__init__()
+        self._app = app
+        self._writer = writer
+        self._overlay = overlay
+        self._limit = records
+        self._open, self._sealed = Round(), Round()
+        self._wanted, self._idle = asyncio.Event(), asyncio.Event()
+        self._one_at_a_time = asyncio.Lock()
+        self._suspect: dict[TP, int] = {}  # up to where a partition is worked record by record
+        self._refused: dict[TP, tuple[int, str]] = {}
+
+    @property
+    def _consumer(self) -> Consumer:
+        return self._app.consumer
 
     def current(self, batch: RecordBatch) -> bool:
         """Tell whether a batch may be worked on: fetched since the last seek or rebalance."""
         consumer = self._consumer
         return consumer.epochs[batch.tp] == batch.epoch and batch.tp in consumer.done
 
-    async def commit(self, batch: RecordBatch, steps: Sequence[Outputs]) -> bool:
-        """Make one batch's effects durable, trying until that is done or the batch is stale.
+    async def take(
+        self,
+        batch: RecordBatch,
+        steps: Sequence[Outputs],
+        changes: Sequence[Change],
+        after: Callable[[], None],
+    ) -> None:
+        """Take over a worked batch; waits while there is more than enough to commit.
+
+        A batch that became stale meanwhile is dropped: another fetch brings its records again.
 
         Args:
             batch: What the effects come from.
-            steps: Outputs, each acknowledged before the next is sent: last the changelog.
-
-        Returns:
-            True once offsets are committed: publish the table changes. False where the batch
-            became stale: drop them; another fetch brings its records again.
+            steps: Outputs, in the order that at-least-once sends them: last the changelog.
+            changes: Rows, seen by the next batch at once and by everyone after the commit.
+            after: Called once they are committed.
         """
-        if self.current(batch) and self._consumer.done[batch.tp] != batch.start:
-            # A batch between was not committed. Going on would lose it.
-            log.error("%s[%d]: offset %d came out of turn", *batch.tp, batch.start)
+        if not self.current(batch):
+            return
+        tp = batch.tp
+        end = self._open.ends.get(tp, self._sealed.ends.get(tp, self._consumer.done[tp]))
+        if end != batch.start:  # a batch between was not taken: going on would lose it
+            log.error("%s[%d]: offset %d came out of turn", *tp, batch.start)
             await self.again(batch)
-        pause, longest = _RETRY_SECONDS
-        while self.current(batch):
-            try:
-                for outputs in steps:
-                    if outputs:
-                        await outputs.produce(await self._started())
-                if not self.current(batch):
-                    break
-                await self._consumer.commit_positions({batch.tp: batch.end})
-            except KafkaError as error:
-                log.warning(
-                    "%s[%d] at offset %d: %s; trying again in %.1f s",
-                    *batch.tp, batch.start, type(error).__name__, pause,
-                )  # fmt: skip
-                await self.close()  # a producer that failed once may refuse everything after
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, longest)
-            else:
-                return True
-        return False
+            return
+        self._open.add(batch, steps, after)
+        self._overlay.stage(tp.partition, changes)
+        self._wanted.set()
+        while self._open.records >= self._limit:
+            self._idle.clear()
+            await self._idle.wait()
+
+    def suspects(self, batch: RecordBatch) -> bool:
+        """Tell whether Kafka will never take what one of a batch's records comes to."""
+        return batch.start < self._suspect.get(batch.tp, 0)
+
+    def refusal(self, batch: RecordBatch) -> str:
+        """Return why Kafka never takes what a batch of one record comes to; empty if it may."""
+        offset, why = self._refused.get(batch.tp, (-1, ""))
+        return why if offset == batch.start and len(batch.records) == 1 else ""
 
     async def again(self, batch: RecordBatch) -> None:
-        """Have a batch's partition fetched again from where it was last committed."""
+        """Have a batch's partition fetched again, from where it was last committed."""
+        await self.settle()
         if self.current(batch):
             await self._consumer.rewind({batch.tp: self._consumer.done[batch.tp]})
 
-    async def _started(self) -> aiokafka.AIOKafkaProducer:
-        if self._producer is None:
-            producer = aiokafka.AIOKafkaProducer(
-                bootstrap_servers=self._servers,
-                client_id=self._client_id,
-                enable_idempotence=True,
-                linger_ms=0,
-                max_batch_size=REQUEST_BYTES,
-                max_request_size=8 << 20,
-                request_timeout_ms=15_000,
-                retry_backoff_ms=20,
-                compression_type=None,
-            )
-            self._producer = producer  # so that one that cannot start is closed, too
-            await producer.start()
-        return self._producer
+    async def fence(self) -> None:
+        """Abort what a former life of this worker left open.
 
-    async def close(self) -> None:
-        """Stop the producer; the next batch starts a new one."""
-        producer, self._producer = self._producer, None
-        if producer is not None:
+        Raises:
+            Failed: Kafka does not answer.
+        """
+        await self._blocking(self._writer.start)
+
+    async def settle(self) -> None:
+        """Return once nothing is under way: all that was taken is committed, or dropped."""
+        while self._open.batches or self._sealed.batches:
+            self._idle.clear()
+            await self._idle.wait()
+
+    @Service.task
+    async def _rounds(self) -> None:
+        while not self.should_stop:
+            await self._wanted.wait()
+            self._wanted.clear()
+            if not self._open.batches:
+                continue
+            self._sealed, self._open = self._open, Round()
+            self._overlay.seal()
+            await self._end(self._sealed)
+            self._sealed = Round()
+            self._idle.set()
+            if self._open.batches:
+                self._wanted.set()
+
+    async def _end(self, round_: Round) -> None:
+        """Commit a round, or drop it with everything that rests on it."""
+        member = self._consumer.member
+        if member is None or not all(map(self.current, round_.batches)):
+            await self._drop(round_, {})
+            return
+        try:
+            await self._commit(round_, member)
+        except (Failed, KafkaError) as error:
+            log.warning("not committed: %s; asking what became of it", error)
+            if isinstance(error, NeverTaken):
+                self._suspect_all(round_, str(error))
+            await self._recover(round_)
+        else:
+            self._publish(round_)
+
+    async def _commit(self, round_: Round, member: Member) -> None:
+        writer = self._writer
+        if writer.transactional:
+            await self._blocking(partial(writer.transact, round_.steps, round_.ends, member))
+            return
+        for outputs in round_.steps:
+            await self._blocking(partial(writer.produce, outputs))
+        if all(map(self.current, round_.batches)):
+            await self._consumer.commit_positions(round_.ends)
+
+    def _suspect_all(self, round_: Round, why: str) -> None:
+        """Remember that one of a round's records comes to what Kafka will never take."""
+        for batch in round_.batches:
+            if len(batch.records) == 1:
+                self._refused[batch.tp] = batch.start, f"Kafka refuses what it comes to: {why}"
+            self._suspect[batch.tp] = max(batch.end, self._suspect.get(batch.tp, 0))
+
+    async def _recover(self, round_: Round) -> None:
+        """Find out whether a round was committed; if not, its partitions are fetched again."""
+        pause, longest = RETRY_SECONDS
+        while any(map(self.current, round_.batches)):
             try:
-                await producer.stop()
-            except KafkaError:
-                log.debug("the producer failed once more while it stopped")
+                await self._blocking(self._writer.abandon)
+                await self._blocking(self._writer.start)  # from here on nothing comes through late
+                committed = await self._consumer.resume_offsets(round_.ends)
+            except (Failed, KafkaError) as error:
+                log.warning("%s; trying again in %.1f s", error, pause)
+                await self.sleep(pause)
+                pause = min(2 * pause, longest)
+            else:
+                if committed == round_.ends:
+                    self._publish(round_)
+                else:
+                    await self._drop(round_, committed)
+                return
+        await self._drop(round_, {})
+
+    def _publish(self, round_: Round) -> None:
+        """Show a committed round's changes, but for partitions that went elsewhere meanwhile."""
+        ours = {batch.tp for batch in round_.batches if self.current(batch)}
+        self._consumer.done.update({tp: round_.ends[tp] for tp in ours})
+        self._overlay.publish({tp.partition for tp in ours})
+        for done in round_.after:
+            done()
+
+    async def _drop(self, round_: Round, committed: Mapping[TP, int]) -> None:
+        """Forget what was worked on; what is still ours comes again."""
+        later, self._open = self._open, Round()
+        self._overlay.drop()
+        batches = [*round_.batches, *later.batches]
+        ours = {batch.tp for batch in batches if self.current(batch)}
+        await self._consumer.rewind({tp: committed.get(tp, self._consumer.done[tp]) for tp in ours})
+
+    async def _blocking(self, call: Callable[[], object]) -> None:
+        """Have the writer do something, one thing at a time.
+
+        Raises:
+            Failed: It could not, or hangs: the next `start` makes a new producer.
+        """
+        async with self._one_at_a_time:
+            try:
+                await beside(call, HANG_SECONDS)
+            except Hung:
+                self._writer.forget()
+                raise
+
+    async def on_stop(self) -> None:
+        """Stop the writer; what it had under way and uncommitted comes again."""
+        self._wanted.set()
+        with suppress(Failed):
+            await self._blocking(self._writer.abandon)

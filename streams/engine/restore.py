@@ -18,13 +18,15 @@ from aiokafka.errors import IllegalStateError, KafkaError
 from aiokafka.structs import TopicPartition
 from faust.tables import TableManager
 from faust.tables.recovery import RebalanceAgain, Recovery, ServiceStopped
+from faust.types import TP
 from mode import Service
+
+from streams.engine.transactions import Failed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from faust.types import TP
-
+    from streams.engine.app import BatchApp
     from streams.engine.table import BatchTable
 
 log = logging.getLogger("gradewatch.engine")
@@ -54,6 +56,7 @@ class Progress(NamedTuple):
 class BatchRecovery(Recovery):
     """Faust's recovery service with our way of reading the changelog."""
 
+    app: BatchApp
     progress = Progress()
 
     @Service.task
@@ -78,20 +81,44 @@ class BatchRecovery(Recovery):
 
     async def _restore(self, partitions: Iterable[TP]) -> None:
         """Bring the table to the end of the changelog, trying again while Kafka is away."""
-        changelog = sorted(partitions)
-        for table in self.tables.values():
-            table.data.reset_state()
-        while changelog:
+        assigned = sorted(partitions)
+        while True:
             try:
-                await self._read(changelog)
-            except KafkaError as error:
-                log.warning("restore: %s; trying again", type(error).__name__)
+                await self.app.consumer.prepare()
+                await self._read(self._missing(assigned))
+            except (KafkaError, Failed) as error:
+                log.warning("restore: %s; trying again", error)
                 await self.sleep(_RETRY_SECONDS)
             else:
                 return
 
+    def _missing(self, assigned: list[TP]) -> list[TP]:
+        """Forget what may have changed without us; return which partitions are to be read.
+
+        Rows stay where their source's committed offset is the one we left it at: rows and offset
+        only ever change together.
+        """
+        consumer, missing = self.app.consumer, []
+        for tp in assigned:
+            table = cast("BatchTable", self.tp_to_table[tp])
+            source = TP(table.source, tp.partition)
+            left = consumer.left.get(source)
+            if left is None or left != consumer.resume.get(source):
+                missing.append(tp)
+                table.data.drop(tp.partition)
+                consumer.left.pop(source, None)  # half restored rows are not what we left
+        held = {(tp.topic, tp.partition) for tp in assigned}
+        for table in self.tables.values():
+            for partition in list(table.data.partitions):
+                if (table.changelog_topic_name, partition) not in held:
+                    table.data.drop(partition)
+        return missing
+
     async def _read(self, changelog: list[TP]) -> None:
+        if not changelog:
+            return
         started = time.monotonic()
+        ends = await self._ends(changelog)
         consumer = aiokafka.AIOKafkaConsumer(
             bootstrap_servers=[f"{url.host}:{url.port}" for url in self.app.conf.broker],
             client_id=f"{self.app.conf.broker_client_id}-restore",
@@ -109,7 +136,6 @@ class BatchRecovery(Recovery):
             consumer.assign(list(sources))
             await consumer.seek_to_beginning()
             beginnings = await consumer.beginning_offsets(list(sources))
-            ends = await consumer.end_offsets(list(sources))
             total = sum(ends[tp] - beginnings[tp] for tp in sources)
             done, said = 0, started
             pending = {tp for tp in sources if ends[tp] > beginnings[tp]}
@@ -127,6 +153,20 @@ class BatchRecovery(Recovery):
             self.progress = Progress(done, done, time.monotonic() - started)
             if done:
                 self._say("restored")
+        finally:
+            await consumer.stop()
+
+    async def _ends(self, changelog: list[TP]) -> dict[TopicPartition, int]:
+        """Return the ends of the log, not of what is decided: an open transaction is waited for."""
+        consumer = aiokafka.AIOKafkaConsumer(
+            bootstrap_servers=[f"{url.host}:{url.port}" for url in self.app.conf.broker],
+            client_id=f"{self.app.conf.broker_client_id}-restore",
+            isolation_level="read_uncommitted",
+        )
+        await consumer.start()
+        try:
+            ends = await consumer.end_offsets([TopicPartition(*tp) for tp in changelog])
+            return cast("dict[TopicPartition, int]", ends)
         finally:
             await consumer.stop()
 

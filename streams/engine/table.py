@@ -14,7 +14,7 @@ from faust.stores.base import Store
 from faust.tables import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from aiokafka import ConsumerRecord
     from faust.types import TP
@@ -161,10 +161,57 @@ class PartitionStore(Store[bytes, bytes]):
         """Do nothing: the changelog is the backup."""
 
 
+class Overlay:
+    """The table as an agent sees it: its own uncommitted changes first, then the committed rows.
+
+    Changes are *open* until the round they belong to is sealed, and go with it: all published, or
+    all dropped.
+    """
+
+    def __init__(self, store: PartitionStore) -> None:
+        """Start without changes."""
+        self._store = store
+        self._open: dict[tuple[int, Owner, Item], bytes | None] = {}
+        self._sealed: dict[tuple[int, Owner, Item], bytes | None] = {}
+
+    def row(self, partition: int, owner: Owner, item: Item) -> bytes | None:
+        """Return one row of a partition as of the last batch worked on, or None."""
+        place = partition, owner, item
+        if place in self._open:
+            return self._open[place]
+        if place in self._sealed:
+            return self._sealed[place]
+        return self._store.row(partition, owner, item)
+
+    def stage(self, partition: int, changes: Iterable[Change]) -> None:
+        """Add a worked batch's changes."""
+        for owner, item, value in changes:
+            self._open[partition, owner, item] = value
+
+    def seal(self) -> None:
+        """Close the round: what is staged from now on belongs to the next."""
+        self._sealed, self._open = self._open, {}
+
+    def publish(self, partitions: Collection[int]) -> None:
+        """Show the sealed round's changes of some partitions to everyone; forget the others."""
+        changes = defaultdict[int, list[Change]](list)
+        for (partition, owner, item), value in self._sealed.items():
+            changes[partition].append((owner, item, value))
+        for partition in partitions:
+            self._store.publish(partition, changes[partition])
+        self._sealed = {}
+
+    def drop(self) -> None:
+        """Forget every change that is not published."""
+        self._sealed, self._open = {}, {}
+
+
 class BatchTable(Table[bytes, bytes]):
     """A Faust table over a ``PartitionStore``."""
 
     data: PartitionStore
+    source: str
+    """The topic whose partitions decide the rows of the same partitions here."""
 
     def _new_store(self) -> PartitionStore:
         return PartitionStore("partitioned://", self.app, self, table_name=self.name)

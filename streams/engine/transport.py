@@ -16,21 +16,29 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
+from streams.engine.transactions import Member, beside, stable_offsets
+
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
     import aiokafka
     from aiokafka import ConsumerRecord
 
+    from streams.engine.app import BatchApp
+
 FETCH_WAIT_MS: Final = 50
 """How long the broker may hold a fetch for want of records. aiokafka has one fetch under way per
 broker: an idle topic's long poll delays every other topic of that broker by as much."""
+
+SETTLE_SECONDS: Final = 5.0
+"""How long a rebalance, or a stop, waits for what is under way: half of a session timeout."""
 
 
 class RecordBatch(NamedTuple):
@@ -104,6 +112,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 class Consumer(driver.Consumer):
     """Faust's consumer, yielding one message per fetched run."""
 
+    app: BatchApp
     _thread: ConsumerThread
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Faust's own
@@ -111,6 +120,9 @@ class Consumer(driver.Consumer):
         self.epochs: defaultdict[TP, int] = defaultdict(int)
         self.positions: dict[TP, int] = {}  # fetched up to
         self.done: dict[TP, int] = {}  # worked up to and committed
+        self.left: dict[TP, int] = {}  # the same of partitions that were ours before
+        self.resume: dict[TP, int] = {}  # where to go on after an assignment
+        self.member: Member | None = None
         super().__init__(*args, **kwargs)
 
     def _new_consumer_thread(self) -> ConsumerThread:
@@ -146,44 +158,90 @@ class Consumer(driver.Consumer):
                 ),
             )  # fmt: skip
 
-    async def perform_seek(self) -> None:
-        """Move every source partition to its committed offset, or its beginning if there is none.
+    async def prepare(self) -> None:
+        """Learn where to go on, once nothing that was under way can change it.
 
-        Stock Faust leaves a partition without a committed offset wherever it was.
+        What a former life of this worker left open is aborted; what a former owner left open is
+        waited for. Every row the changelog will ever get from them is on it then.
+
+        Raises:
+            Failed: Kafka did not say so in time.
         """
+        for committer in self.app.committers:
+            await committer.fence()
         sources = [tp for tp in self.assignment() if not self._is_changelog_tp(tp)]
-        offsets = await self._thread.on_own_loop(self._resume_offsets(sources))
-        await self.rewind(offsets)
+        self.resume = await self.resume_offsets(sources)
 
-    async def _resume_offsets(self, sources: Sequence[TP]) -> dict[TP, int]:
-        consumer = self._thread._ensure_consumer()  # noqa: SLF001 - our own thread
-        offsets = {tp: await consumer.committed(TopicPartition(*tp)) for tp in sources}
-        fresh = [TopicPartition(*tp) for tp, offset in offsets.items() if offset is None]
+    async def resume_offsets(self, sources: Iterable[TP]) -> dict[TP, int]:
+        """Return the committed offset of each partition, its beginning where there is none.
+
+        Raises:
+            Failed: Kafka did not answer, or a transaction is still pending.
+            aiokafka.errors.KafkaError: Kafka did not answer.
+        """
+        servers = ",".join(f"{url.host}:{url.port}" for url in self.app.conf.broker)
+        ask = partial(stable_offsets, servers, self.app.conf.id, list(sources), SETTLE_SECONDS)
+        stable = await beside(ask, 2 * SETTLE_SECONDS)
+        offsets = {tp: offset for tp, offset in stable.items() if offset is not None}
+        fresh = [TopicPartition(*tp) for tp, offset in stable.items() if offset is None]
         if fresh:
-            beginnings = await consumer.beginning_offsets(fresh)
-            offsets.update({TP(*tp): offset for tp, offset in beginnings.items()})
+            consumer = self._thread._ensure_consumer()  # noqa: SLF001 - our own thread
+            first = await self._thread.on_own_loop(consumer.beginning_offsets(fresh))
+            offsets.update({TP(*tp): offset for tp, offset in first.items()})
         return offsets
 
+    async def perform_seek(self) -> None:
+        """Move every source partition to where `prepare` found it."""
+        await self.rewind(self.resume)
+
     async def rewind(self, offsets: Mapping[TP, int]) -> None:
-        """Fetch partitions again, each from an offset; batches fetched before become stale."""
+        """Fetch partitions again, each from an offset; batches fetched before are stale at once."""
+        for tp in offsets:
+            self.epochs[tp] += 1
         await self._thread.on_own_loop(self._move(offsets))
 
     async def _move(self, offsets: Mapping[TP, int]) -> None:
         """Move on the thread that fetches: no fetch sees the new position and the old epoch."""
         consumer = self._thread._ensure_consumer()  # noqa: SLF001 - our own thread
+        assigned = consumer.assignment()
         for tp, offset in offsets.items():
+            if TopicPartition(*tp) not in assigned:
+                continue
             consumer.seek(TopicPartition(*tp), offset)
             self.epochs[tp] += 1
             self.positions[tp] = self.done[tp] = offset
             self._read_offset[tp] = None
 
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Remember as whom we got them: commits of that generation only are ours to make."""
+        coordinator = self._thread._ensure_consumer()._coordinator  # noqa: SLF001
+        if coordinator.generation >= 0 and coordinator.member_id:
+            self.member = Member(
+                self.app.conf.id, coordinator.generation, coordinator.member_id,
+                self.app.conf.consumer_group_instance_id or None,
+            )  # fmt: skip
+        await super().on_partitions_assigned(assigned, generation_id)
+
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """Let the batch under way finish, then make the rest stale."""
+        """Let what was worked on be committed, then make the rest stale."""
         await super().on_partitions_revoked(revoked)
+        self.member = None
         for tp in revoked:
             self.epochs[tp] += 1
             self.positions.pop(tp, None)
-            self.done.pop(tp, None)
+            if tp in self.done:
+                self.left[tp] = self.done.pop(tp)
+
+    async def wait_empty(self) -> None:
+        """Return once all that agents have worked on is committed, or cannot be in time.
+
+        A batch an agent is still at becomes stale: nobody waits for it.
+        """
+        settled = [asyncio.ensure_future(one.settle()) for one in self.app.committers]
+        if settled:
+            _, late = await asyncio.wait(settled, timeout=SETTLE_SECONDS)
+            for one in late:
+                one.cancel()
 
     async def commit_positions(self, offsets: Mapping[TP, int]) -> None:
         """Commit source offsets; returns once the group coordinator has them.

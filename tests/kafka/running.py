@@ -180,6 +180,14 @@ def until(condition: Callable[[], bool], seconds: float = 120) -> None:
         time.sleep(0.05)
 
 
+def assert_nothing_repeats(found: Seen) -> None:
+    """A reader of committed records sees every effect of a raw record once."""
+    for records in (found.events, found.refused):
+        assert not [at for at, times in Counter(map(source, records)).items() if times > 1]
+    ids = Counter(alert["alert_id"] for alert in found.alerts)
+    assert not [one for one, times in ids.items() if times > 1]
+
+
 async def read(servers: str, partitions: list[TopicPartition]) -> list[ConsumerRecord]:
     async with _consumer(servers) as consumer:
         consumer.assign(partitions)
