@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fix bench lock clean
+.PHONY: help setup demo test test-crash check fix bench lock clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -28,12 +28,16 @@ demo: $(READY) ## play simulated Canvas traffic through the whole flow (ARGS="--
 test: $(READY) ## all tests, a real Kafka included (ARGS="-k name")
 	@exec $(BIN)/python -m pytest $(ARGS)
 
+test-crash: $(READY) ## the long tier of fault tests: kill -9, zombies, cuts, 10,000 schedules
+	@$(BIN)/python -m pytest --hypothesis-profile=crash tests/engine/test_protocol.py
+	@exec $(BIN)/python -m pytest -m crash $(ARGS)
+
 check: $(READY) ## format, lint, types, import contracts and the tests that need no broker
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
-	@$(BIN)/python -m pytest -q -m "not kafka" $(ARGS)
+	@$(BIN)/python -m pytest -q -m "not kafka and not crash" $(ARGS)
 
 fix: $(READY) ## format and mend what ruff can mend
 	@$(BIN)/ruff format .

@@ -3,5 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
 
+settings.register_profile("crash", max_examples=10_000)  # make test-crash
 pytest.register_assert_rewrite("tests.kafka.running")

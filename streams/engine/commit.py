@@ -207,9 +207,9 @@ class Committer(Service):
     def _suspect_all(self, round_: Round, why: str) -> None:
         """Remember that one of a round's records comes to what Kafka will never take."""
         for batch in round_.batches:
-            if len(batch.records) == 1:
-                self._refused[batch.tp] = batch.start, f"Kafka refuses what it comes to: {why}"
             self._suspect[batch.tp] = max(batch.end, self._suspect.get(batch.tp, 0))
+            if round_.records == 1:
+                self._refused[batch.tp] = batch.start, f"Kafka refuses what it comes to: {why}"
 
     async def _recover(self, round_: Round) -> None:
         """Find out whether a round was committed; if not, its partitions are fetched again."""

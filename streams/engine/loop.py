@@ -79,8 +79,8 @@ class Loop(Generic[W]):
             try:
                 if self._committer.suspects(batch):
                     for one in _singles(batch):
+                        await self._committer.settle()  # each in a round of its own
                         await self._through(one)
-                        await self._committer.settle()
                 else:
                     await self._through(batch)
             except Exception as error:  # noqa: BLE001 - a bug of the engine's; nothing is lost by it

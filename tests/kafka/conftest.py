@@ -38,7 +38,7 @@ class Kafka:
 class OwnKafka:
     """A broker that one test starts, stops and kills; it ends with the test in any case."""
 
-    def __init__(self, data_dir: Path, jar_dir: Path) -> None:  # noqa: D107 - as the class says
+    def __init__(self, data_dir: Path, jar_dir: Path) -> None:
         self.data_dir = data_dir
         self.pid = 0
         self.bootstrap_servers = ""
