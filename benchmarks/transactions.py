@@ -27,7 +27,8 @@ from kafka import KafkaAdminClient
 from kafka.admin import NewTopic
 
 from benchmarks.flow import kafka
-from streams.engine.transactions import Member, Outputs, Produced, Writer
+from streams.engine.outputs import Outputs, Produced
+from streams.engine.transactions import Member, Writer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

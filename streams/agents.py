@@ -18,9 +18,9 @@ from streams.core.canvas import Refusal
 from streams.core.events import Reason, student_key
 from streams.core.flow import Fate, Outcome, Passed
 from streams.core.scores import Position, Row, Source
+from streams.engine.outputs import Outputs, Produced
 from streams.engine.routing import partition_of
 from streams.engine.table import changelog_key
-from streams.engine.transactions import Outputs, Produced
 from streams.errors import place
 from streams.metrics import Tally
 
@@ -157,7 +157,8 @@ class Scoring:
             return Outcome(Fate.REFUSED, refusal=_bug(error, record))
 
     def _rows(self, batch: RecordBatch, changes: Sequence[Change]) -> Outputs:
-        outputs, latest = Outputs(), batch.records[-1].timestamp
+        outputs = Outputs()
+        latest = max((record.timestamp for record in batch.records[-1:]), default=0)
         for owner, item, value in changes:
             produced = Produced(changelog_key(owner, item), value, latest, [])
             outputs.add(self._changelog.name, batch.tp.partition, produced)

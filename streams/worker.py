@@ -12,6 +12,7 @@ from streams.broker import ports
 from streams.core import rules
 from streams.core.alerts import Judge
 from streams.core.intake import Reader
+from streams.engine import routing
 from streams.engine.app import BatchApp
 from streams.engine.commit import Committer
 from streams.engine.loop import Loop
@@ -91,6 +92,7 @@ class Worker:
         raw, events = topic(settings.raw_topic), topic("grade-events")
         changelog, refused = topic("grade-scores-changelog"), topic("grade-events-refused")
         self.sources = (raw.name, events.name)
+        self._changelog = changelog
         self.table = cast(
             "BatchTable",
             self.app.Table(
@@ -123,12 +125,20 @@ class Worker:
         """Return why this worker cannot answer yet; nothing where it can."""
         if not self.app.started or self.app.should_stop:
             return ["starting" if not self.app.should_stop else "stopping"]
-        if self.app.rebalancing or not self.app.assignor.assigned_actives():
+        if self.app.rebalancing or self.consumer.member is None:
             return ["no partitions assigned yet"]
         if not self.recovery.completed.is_set() or self.app.in_recovery:
             done, total, _ = self.recovery.progress
             return [f"restoring rows: {done} of {total} changelog records"]
         return []
+
+    def holders(self) -> dict[int, str]:
+        """Return the URL of the worker that holds each partition of the rows; our own is `url`."""
+        return routing.holders(self.app.assignor.tables_metadata(), self._changelog.name)
+
+    def partition_of(self, owner: bytes) -> int:
+        """Return the partition of the rows of a student's key."""
+        return routing.partition_of(owner, self._changelog.partitions)
 
     def refresh(self) -> None:
         """Bring the numbers that are read, not counted, up to date."""

@@ -18,8 +18,7 @@ from streams.core.flow import Fate
 from streams.core.intake import Reader
 from streams.engine.table import Overlay
 from streams.engine.transport import RecordBatch
-from streams.settings import load, shipped
-from streams.worker import Cluster, Worker
+from streams.settings import shipped
 from tests.scenarios import (
     a_course_grade_change,
     a_grade_change,
@@ -27,6 +26,7 @@ from tests.scenarios import (
     milliseconds,
     moment,
 )
+from tests.tables import a_store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     import pytest
 
     from streams.agents import Work
-    from streams.engine.table import PartitionStore
 
 EVENTS, REFUSED = Topic("grade-events", 4), Topic("grade-events-refused", 2)
 WRITTEN = {
@@ -54,13 +53,6 @@ class Record(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: Sequence[tuple[str, bytes]] = ()
-
-
-def a_store() -> PartitionStore:
-    """Return the table of a worker that never starts."""
-    topics = ["canvas-live-events", *(topic.name for topic in (EVENTS, *WRITTEN.values()))]
-    cluster = Cluster("127.0.0.1:9", dict.fromkeys(topics, 4), "topic-id")
-    return Worker(load(kafka_bootstrap_servers="127.0.0.1:9"), cluster).table.data
 
 
 def a_judge() -> Judge:

@@ -9,7 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from typing import TYPE_CHECKING, Final, NamedTuple, Self
+from typing import IO, TYPE_CHECKING, Final, NamedTuple, Self
 
 import psutil
 from prometheus_client.parser import text_string_to_metric_families
@@ -53,6 +53,37 @@ class Numbers(NamedTuple):
         return self.fates["intake", "passed"]
 
 
+def worker_command() -> list[str]:
+    """Return the command line of a worker."""
+    return [sys.executable, "-m", "streams", "worker"]
+
+
+def guarded(
+    command: list[str], settings: Settings, output: IO[bytes] | None
+) -> tuple[subprocess.Popen[bytes], int]:
+    """Start a command that never outlives this process, even if that is killed.
+
+    Args:
+        command: Program and arguments.
+        settings: What it is told, by its environment.
+        output: Where its words go; None: to our standard error.
+
+    Returns:
+        Its guard, which exits with its exit code, and its own process id.
+    """
+    process = subprocess.Popen(
+        [sys.executable, guard.__file__, str(os.getpid()), *command],
+        env=environment(settings),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=output,
+        start_new_session=True,  # Ctrl-C is ours; we tell it
+    )
+    assert process.stdout is not None  # noqa: S101 - we asked for a pipe
+    with process.stdout as told:
+        return process, int(told.readline() or 0)
+
+
 class WorkerProcess:
     """``gradewatch worker`` in a process that never outlives this one, even if we are killed.
 
@@ -84,19 +115,8 @@ class WorkerProcess:
     def start(self) -> None:
         """The process runs; it is not ready yet."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "streams", "worker"]
         with self.log.open("ab") as output:
-            self._guard = subprocess.Popen(
-                [sys.executable, guard.__file__, str(os.getpid()), *command],
-                env=environment(self._settings),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=output,
-                start_new_session=True,  # Ctrl-C is ours; we tell the worker
-            )
-        assert self._guard.stdout is not None  # noqa: S101 - we asked for a pipe
-        with self._guard.stdout as told:
-            self._pid = int(told.readline() or 0)
+            self._guard, self._pid = guarded(worker_command(), self._settings, output)
 
     def __enter__(self) -> Self:
         """Start it and wait until it is ready.

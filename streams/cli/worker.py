@@ -15,6 +15,7 @@ import click
 import faust
 
 from streams import admin, settings, web
+from streams.cli.supervise import supervise
 from streams.errors import ConfigurationError, GradewatchError
 from streams.worker import Cluster, Worker
 
@@ -40,16 +41,26 @@ CALM_SECONDS: Final = 10.0
     type=click.IntRange(0, 65535),
     help="TCP port of the web views; 0: any free one.  [default: GRADEWATCH_WEB_PORT]",
 )
-def worker(web_host: str | None, web_port: int | None) -> int:
+@click.option(
+    "--processes",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="Worker processes to run; each uses one core, and one port from --web-port on.",
+)
+def worker(web_host: str | None, web_port: int | None, processes: int) -> int:
     """Turn grade events into scores and alerts, and answer who asks for scores.
 
     Ctrl-C and SIGTERM stop it; what it worked on is committed first, unless Kafka is away: then
-    the next start works on it again.
+    the next start works on it again. With --processes, one that ends is started again.
 
     Exit codes: 0 stopped, 1 failed or stopped uncommitted, 69 Kafka unavailable, 78 configuration,
     or topics that are not as topics.yaml says.
     """
     chosen = settings.load(web_host=web_host, web_port=web_port)
+    if processes > 1:
+        _log_to_stderr()
+        return supervise(chosen, processes)
     built = Worker(chosen, look(chosen))
     access = web.install(built)
     _require_free(chosen.web_host, built.port)

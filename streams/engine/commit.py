@@ -20,14 +20,9 @@ from typing import TYPE_CHECKING, Final
 from aiokafka.errors import KafkaError
 from mode import Service
 
-from streams.engine.transactions import (
-    TRANSACTION_SECONDS,
-    Failed,
-    Hung,
-    NeverTaken,
-    Outputs,
-    beside,
-)
+from streams.engine.blocking import Failed, Hung, NeverTaken, beside
+from streams.engine.outputs import Outputs
+from streams.engine.transactions import TRANSACTION_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

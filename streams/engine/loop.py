@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable, Iterator, Sequence
 
     from streams.engine.commit import Committer
+    from streams.engine.outputs import Outputs
     from streams.engine.table import Change
-    from streams.engine.transactions import Outputs
     from streams.engine.transport import RecordBatch
 
 log = logging.getLogger("gradewatch.engine")

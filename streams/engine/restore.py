@@ -21,7 +21,7 @@ from faust.tables.recovery import RebalanceAgain, Recovery, ServiceStopped
 from faust.types import TP
 from mode import Service
 
-from streams.engine.transactions import Failed
+from streams.engine.blocking import Failed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,21 +8,22 @@ Every call here blocks: run it in a thread, where it works without Python's lock
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import struct
-from collections import defaultdict
 from contextlib import suppress
-from threading import Thread
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from faust.types import TP
+
+from streams.engine.blocking import Failed, NeverTaken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from confluent_kafka import Message
+
+    from streams.engine.outputs import Outputs
 
     Delivered = Callable[[KafkaError | None, Message], None]
 
@@ -44,51 +45,6 @@ _LASTING: Final = {
 }
 
 _QUEUE_RECORDS: Final = 1_000_000
-
-
-class Failed(Exception):  # noqa: N818 - an outcome, told apart from a bug
-    """Kafka did not do it, or did not say so in time: what became of it must be asked."""
-
-
-class Hung(Failed):
-    """librdkafka did not return in time."""
-
-
-class NeverTaken(Failed):
-    """Kafka refused a record for what it is."""
-
-
-class Produced(NamedTuple):
-    """A record to produce.
-
-    Attributes:
-        key: Its key.
-        value: Its value; None is a tombstone.
-        timestamp: Milliseconds since 1970; 0: the time of producing.
-        headers: Its headers.
-    """
-
-    key: bytes | None
-    value: bytes | None
-    timestamp: int
-    headers: list[tuple[str, bytes]]
-
-
-class Outputs:
-    """Records to produce, by topic and partition, in the order they were added."""
-
-    def __init__(self) -> None:
-        """Start with nothing."""
-        self.records: defaultdict[tuple[str, int], list[Produced]] = defaultdict(list)
-
-    def add(self, topic: str, partition: int, record: Produced) -> None:
-        """Add one record."""
-        self.records[topic, partition].append(record)
-
-    def extend(self, others: Outputs) -> None:
-        """Add all records of others."""
-        for place, records in others.records.items():
-            self.records[place] += records
 
 
 class Member(NamedTuple):
@@ -202,46 +158,6 @@ class Writer:
     def forget(self) -> None:
         """What hangs is left hanging; `start` fences it."""
         self._producer = None
-
-
-async def beside(call: Callable[[], T], seconds: float) -> T:
-    """Return what a blocking call returns, run in a thread that nobody waits for at exit.
-
-    librdkafka does not keep every timeout it is given: ``send_offsets_to_transaction`` has been
-    seen to hang for ever after a broker was killed (librdkafka#3013, #5511).
-
-    Args:
-        call: What blocks.
-        seconds: How long to wait. The thread is left to itself then.
-
-    Raises:
-        Hung: It did not return in time; and whatever it raises itself.
-    """
-    loop = asyncio.get_running_loop()
-    outcome: asyncio.Future[T] = loop.create_future()
-
-    def settle(result: T | None, error: BaseException | None) -> None:
-        if outcome.done():
-            return
-        if error is not None:
-            outcome.set_exception(error)
-        else:
-            outcome.set_result(cast("T", result))
-
-    def run() -> None:
-        result, error = None, None
-        try:
-            result = call()
-        except BaseException as caught:  # noqa: BLE001 - it goes to who waits
-            error = caught
-        with suppress(RuntimeError):  # the loop has gone: so has who waits
-            loop.call_soon_threadsafe(settle, result, error)
-
-    Thread(target=run, name="librdkafka", daemon=True).start()
-    try:
-        return await asyncio.wait_for(outcome, seconds)
-    except TimeoutError:
-        raise Hung(f"librdkafka did not return within {seconds:.0f} s") from None
 
 
 def stable_offsets(

@@ -23,7 +23,8 @@ from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
-from streams.engine.transactions import Member, beside, stable_offsets
+from streams.engine.blocking import beside
+from streams.engine.transactions import Member, stable_offsets
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -49,7 +50,7 @@ class RecordBatch(NamedTuple):
         epoch: The partition's epoch at the fetch.
         start: The consumer's position before the fetch.
         end: The consumer's position after it: what to commit once the batch is done.
-        records: aiokafka's records, in offset order, at least one.
+        records: aiokafka's records, in offset order; none where only markers were passed.
     """
 
     tp: TP
@@ -98,6 +99,13 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             start = before.get(tp, records[0].offset)
             before[tp] = end
             batches[tp] = RecordBatch(tp, self.consumer.epochs[tp], start, end, records)
+        for tp in before.keys() & active_partitions - batches.keys():
+            state = assignment.state_value(TopicPartition(*tp)) if assignment else None
+            if state is not None and state.has_valid_position and state.position > before[tp]:
+                # Transaction markers alone: nothing to work on, yet to be committed, or they
+                # would stay as lag for as long as no record comes.
+                passed = RecordBatch(tp, self.consumer.epochs[tp], before[tp], state.position, [])
+                before[tp], batches[tp] = state.position, passed
         return batches
 
     async def on_own_loop(self, coroutine: Any) -> Any:  # noqa: ANN401 - whatever it returns
@@ -148,12 +156,10 @@ class Consumer(driver.Consumer):
                 or self.app.consumer_generation_id != generation
             ):
                 break
-            last = batch.records[-1]
             yield (
                 tp,
                 ConsumerMessage(
-                    tp.topic, tp.partition, last.offset, last.timestamp / 1000,
-                    last.timestamp_type, [], None, batch, None, tp=tp,
+                    tp.topic, tp.partition, batch.end - 1, 0.0, 0, [], None, batch, None, tp=tp,
                     generation_id=generation,
                 ),
             )  # fmt: skip

@@ -12,8 +12,9 @@ from faust.web.base import BlueprintManager
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from streams.errors import place
-from streams.web import views
+from streams.web import peers, views
 from streams.web.access import Access, granted
+from streams.web.peers import Peers
 from streams.web.views import Problem
 
 if TYPE_CHECKING:
@@ -32,9 +33,6 @@ HEADERS: Final = {
     "Server": "gradewatch",  # and not which versions of what
 }
 """What every answer carries."""
-
-RETRY_SECONDS: Final = 5
-"""When to ask again while the worker is not ready."""
 
 
 def install(worker: Worker) -> Access:
@@ -77,6 +75,7 @@ class _Answers:
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
+        self._peers = Peers(worker)
 
     def routes(self) -> dict[str, Callable[[web.Request], Awaitable[web.Response]]]:
         """Return what is asked for → who answers."""
@@ -108,27 +107,40 @@ class _Answers:
 
     async def student(self, request: web.Request) -> web.Response:
         """One student's courses."""
-        return self._data(request, views.student)
+        answers = await self._answers(request, views.student)
+        return _json(peers.one_of(answers, request.match_info["student_id"]))
 
     async def enrolment(self, request: web.Request) -> web.Response:
         """One student in one course."""
-        return self._data(request, views.enrolment)
+        answers = await self._answers(request, views.enrolment)
+        return _json(peers.one_of(answers, request.match_info["student_id"]))
 
     async def course(self, request: web.Request) -> web.Response:
         """One course's students."""
-        return self._data(request, views.course)
+        return _json(peers.course_of(await self._answers(request, views.course)))
 
-    def _data(self, request: web.Request, view: Callable[..., views.Answer]) -> web.Response:
+    async def _answers(
+        self, request: web.Request, view: Callable[..., views.Answer]
+    ) -> list[views.Answer | Problem]:
+        """Return what every worker that may hold it answers, ourselves among them."""
         reasons = self._worker.not_ready()
         if reasons:
             raise Problem(
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 "not_ready",
                 "; ".join(reasons),
-                {"Retry-After": str(RETRY_SECONDS)},
+                {"Retry-After": str(peers.RETRY_SECONDS)},
             )
-        tenant = request.query.get("tenant")
-        return _json(view(self._worker.table.data, **request.match_info, tenant=tenant))
+        holders = self._peers.holders(request)
+        others = [url for url in holders if url != self._worker.url]
+        answers = await self._peers.ask(others, request)
+        if self._worker.url in holders:
+            tenant = request.query.get("tenant")
+            try:
+                answers.append(view(self._worker.table.data, **request.match_info, tenant=tenant))
+            except Problem as problem:
+                answers.append(problem)
+        return answers
 
 
 def _every_request(access: Access) -> Middleware:

@@ -62,7 +62,7 @@ def student(table: PartitionStore, student_id: str, tenant: str | None = None) -
     Raises:
         Problem: ``bad_id``, ``not_found`` or ``tenant_required``.
     """
-    for spelled in _spellings(student_id):
+    for spelled in spellings(student_id):
         found = {}
         for owner in _owners(spelled, tenant, table.owners()):
             rows = [_answer(owner, item, row) for item, row in _known(table, owner)]
@@ -88,8 +88,8 @@ def enrolment(
     Raises:
         Problem: ``bad_id``, ``not_found`` or ``tenant_required``.
     """
-    students = _spellings(student_id)
-    for item in _spellings(course_id):
+    students = spellings(student_id)
+    for item in spellings(course_id):
         for spelled in students:
             found = {
                 _tenant(owner): row
@@ -114,7 +114,7 @@ def course(table: PartitionStore, course_id: str, tenant: str | None = None) -> 
     Raises:
         Problem: ``bad_id``, ``not_found`` or ``tenant_required``.
     """
-    for spelled in _spellings(course_id):
+    for spelled in spellings(course_id):
         item, found = spelled.encode(), dict[str, list[Answer]]()
         for owner in table.owners_of(item):
             row = _row(table, owner, item) if tenant in {None, _tenant(owner)} else None
@@ -129,7 +129,7 @@ def course(table: PartitionStore, course_id: str, tenant: str | None = None) -> 
     raise Problem(404, "not_found", "no scores of such a course are held here")
 
 
-def _spellings(given: str) -> list[str]:
+def spellings(given: str) -> list[str]:
     """Return the ids that an id in a path may be stored as, the likelier first.
 
     A global id is stored whole where it is a foreign shard's, else by its local part.

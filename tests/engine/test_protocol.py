@@ -19,10 +19,12 @@ from hypothesis import strategies as st
 
 from streams.engine import commit
 from streams.engine import loop as loops
+from streams.engine.blocking import Failed, Hung, NeverTaken
 from streams.engine.commit import Committer
 from streams.engine.loop import Loop
+from streams.engine.outputs import Outputs, Produced
 from streams.engine.table import Overlay, PartitionStore
-from streams.engine.transactions import Failed, Hung, Member, NeverTaken, Outputs, Produced
+from streams.engine.transactions import Member
 from streams.engine.transport import RecordBatch
 
 if TYPE_CHECKING:

@@ -16,8 +16,10 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from streams import admin
 from streams.cli.process import WorkerProcess
 from streams.player import play
-from streams.settings import Settings, load
+from streams.settings import Guarantee, Settings, load
+from streams.web import views
 from tests import oracle
+from tests.tables import a_store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from aiokafka import ConsumerRecord
 
+    from streams.engine.table import PartitionStore
     from streams.simulator import RawRecord
 
 COMPARED = (
@@ -53,12 +56,17 @@ class Flow:
             **told,
         )
         self.servers = bootstrap_servers
-        self._log = tmp_path / "worker.log"
+        self._tmp_path = tmp_path
         plan = admin.make_plan(self.settings, create_external=True)
         admin.carry_out(bootstrap_servers, plan)
         names = [spec.name for spec in admin.read_topics(self.settings).specs]
         self._topics = admin.observe(bootstrap_servers, names).topics
-        self.worker = WorkerProcess(self.settings, self._log)
+        self.worker = self.new_worker("worker")
+
+    def new_worker(self, name: str, **told: Any) -> WorkerProcess:  # noqa: ANN401
+        """Return a worker, not started: another member of the group if the name is another."""
+        settings = self.settings.model_copy(update={"worker_id": name, **told})
+        return WorkerProcess(settings, self._tmp_path / f"{name}.log")
 
     def topic(self, name: str) -> str:
         return self.settings.topic(name)
@@ -92,7 +100,9 @@ class Flow:
         )
 
     def log(self) -> str:
-        return self._log.read_text(errors="replace")
+        """Return what the workers said."""
+        logs = sorted(self._tmp_path.glob("*.log"))
+        return "\n".join(log.read_text(errors="replace") for log in logs)
 
 
 class Seen(NamedTuple):
@@ -165,6 +175,39 @@ def assert_rows_are_as_recomputed(flow: Flow, found: Seen) -> None:
         assert {
             course: {name: row[name] for name in rows[course]} for course, row in shown.items()
         } == rows
+
+
+def assert_changelog_is_as_recomputed(flow: Flow, found: Seen) -> None:
+    """The last committed record of each row's key is the row: what a restore would bring."""
+    restored = restored_table(flow.read("grade-scores-changelog"))
+    expected: dict[tuple[str, str], dict[str, Any]] = defaultdict(dict)
+    for (tenant, student, course), row in found.expected.rows.items():
+        expected[tenant, student][course] = row
+    for (tenant, student), rows in expected.items():
+        shown = {
+            row["course_id"]: row for row in views.student(restored, student, tenant)["courses"]
+        }
+        assert {
+            course: {name: row[name] for name in rows[course]} for course, row in shown.items()
+        } == rows
+
+
+def restored_table(changelog: Iterable[ConsumerRecord]) -> PartitionStore:
+    store = a_store()
+    for record in changelog:
+        store.load(record.partition, [record])
+    return store
+
+
+def assert_all_is_as_recomputed(flow: Flow) -> None:
+    """Nothing is lost or wrong; with transactions, nothing is there twice."""
+    found = seen(flow)
+    assert found.alerts, "invalid: a semester without alerts proves nothing"
+    if flow.settings.guarantee is Guarantee.EXACTLY_ONCE:
+        assert_nothing_repeats(found)
+    assert_alerts_are_as_recomputed(found)
+    assert_refused_are_as_recomputed(found)
+    assert_changelog_is_as_recomputed(flow, found)
 
 
 def assert_refused_are_as_recomputed(found: Seen) -> None:

@@ -20,7 +20,8 @@ from tests.scenarios import (
     global_id,
     moment,
 )
-from tests.test_agents import a_judge, a_store
+from tests.tables import a_store
+from tests.test_agents import a_judge
 
 if TYPE_CHECKING:
     from streams.core.events import GradeEvent

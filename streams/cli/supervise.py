@@ -1,0 +1,114 @@
+"""Several worker processes as one: started, started again when they end, stopped together.
+
+One process works on one core. Each is a worker of its own to Kafka: id ``<worker id>-<number>``,
+web views on the base port + number.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import time
+from typing import TYPE_CHECKING, Final
+
+from streams.cli.process import guarded, worker_command
+from streams.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import subprocess
+
+    from streams.settings import Settings
+
+log = logging.getLogger("gradewatch.worker")
+
+POLL_SECONDS: Final = 0.2
+BACKOFF_SECONDS: Final = (1.0, 30.0)
+"""First and longest pause before a worker that ended is started again."""
+
+HEALTHY_SECONDS: Final = 60.0
+"""A worker that ran for so long starts again after the first pause."""
+
+
+class _Child:
+    """One worker: running, or to be started at a time."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.name = settings.worker_id
+        self._settings = settings
+        self._pause = BACKOFF_SECONDS[0]
+        self._since = self._due = 0.0
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def look(self) -> int | None:
+        """Start it if it is due; return the exit code of one that has just ended."""
+        now = time.monotonic()
+        if self.process is None:
+            if now >= self._due:
+                self._since = now
+                self.process, _ = guarded(worker_command(), self._settings, None)
+            return None
+        code = self.process.poll()
+        if code is not None:
+            self.process = None
+            first, longest = BACKOFF_SECONDS
+            healthy = now - self._since > HEALTHY_SECONDS
+            self._pause = first if healthy else min(2 * self._pause, longest)
+            self._due = now + self._pause
+            log.error("%s exited with %d; starts again in %.0f s", self.name, code, self._pause)
+        return code
+
+    def stop(self) -> int:
+        """End it; return its exit code, 0 where it does not run."""
+        if self.process is None:
+            return 0
+        return self.process.wait()
+
+
+def supervise(settings: Settings, processes: int) -> int:
+    """Run workers until a signal stops them, or one says that the configuration is wrong.
+
+    Args:
+        settings: Of the first; the others have ids and ports that follow.
+        processes: How many.
+
+    Returns:
+        The exit code: 0 all stopped, 1 one had to be stopped uncommitted, 78 configuration.
+
+    Raises:
+        ConfigurationError: They cannot all have the same URL.
+    """
+    if settings.canonical_url is not None:
+        raise ConfigurationError(
+            "GRADEWATCH_CANONICAL_URL is one URL, and every process needs its own",
+            "unset it, or run the workers one by one",
+        )
+    children = [_Child(_numbered(settings, number)) for number in range(processes)]
+    told = False
+
+    def tell(*_: object) -> None:
+        nonlocal told
+        told = True
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, tell)
+    log.info("%d workers, %s to %s", processes, children[0].name, children[-1].name)
+    code = None
+    while not told and code != ConfigurationError.exit_code:
+        for child in children:
+            code = child.look()
+            if code == ConfigurationError.exit_code:
+                break
+        time.sleep(POLL_SECONDS)
+    for child in children:
+        if child.process is not None:
+            child.process.terminate()
+    codes = [child.stop() for child in children]
+    if code == ConfigurationError.exit_code:
+        return code
+    return int(any(codes))
+
+
+def _numbered(settings: Settings, number: int) -> Settings:
+    port = settings.web_port + number if settings.web_port else 0
+    name = f"{settings.worker_id}-{number}"
+    return settings.model_copy(update={"worker_id": name, "web_port": port})

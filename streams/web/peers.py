@@ -1,0 +1,156 @@
+"""Any worker answers for any student: it asks the one who holds the rows, or all for a course.
+
+One hop: a worker that is asked by another answers from its own rows alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+import aiohttp
+
+from streams.core.events import student_key
+from streams.web.views import Problem, spellings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from aiohttp import web
+
+    from streams.web.views import Answer
+    from streams.worker import Worker
+
+HOP: Final = "X-Gradewatch-Hop"
+"""The header of a request that a worker makes of another."""
+
+TIMEOUT_SECONDS: Final = 3.0
+"""How long another worker may take to answer."""
+
+RETRY_SECONDS: Final = 5
+"""When to ask again while a worker is not ready."""
+
+
+class Unreachable(Problem):
+    """Another worker holds it, and does not answer."""
+
+    def __init__(self) -> None:
+        """Say so."""
+        super().__init__(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "worker_unreachable",
+            "the worker that may hold this does not answer, or restores its rows",
+            {"Retry-After": str(RETRY_SECONDS)},
+        )
+
+
+class Peers:
+    """The workers of the group, as one of them sees them."""
+
+    def __init__(self, worker: Worker) -> None:
+        """Remember who asks."""
+        self._worker = worker
+
+    def holders(self, request: web.Request) -> list[str]:
+        """Return the URLs of the workers that may hold what a request is about.
+
+        Args:
+            request: For a student of a tenant that is said, that student's worker; else all.
+        """
+        told, partitions = request.match_info, self._worker.holders()
+        tenant, student = request.query.get("tenant"), told.get("student_id")
+        if request.headers.get(HOP):
+            return [self._worker.url]
+        if tenant is None or student is None:
+            return sorted({self._worker.url, *partitions.values()})
+        keys = [student_key(tenant, spelled) for spelled in spellings(student)]
+        places = {partitions.get(self._worker.partition_of(key)) for key in keys}
+        if None in places:
+            raise Unreachable
+        return sorted(place for place in places if place)
+
+    async def ask(self, urls: Iterable[str], request: web.Request) -> list[Answer | Problem]:
+        """Return what each worker answers; a `Problem` where it has nothing, or does not answer."""
+        return list(await asyncio.gather(*(self._ask(url, request) for url in urls)))
+
+    async def _ask(self, url: str, request: web.Request) -> Answer | Problem:
+        headers = {HOP: "1"}
+        if "Authorization" in request.headers:
+            headers["Authorization"] = request.headers["Authorization"]
+        timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
+        client = self._worker.app.http_client
+        try:
+            async with client.get(
+                url.rstrip("/") + request.path,
+                params=request.query,
+                headers=headers,
+                timeout=timeout,
+                allow_redirects=False,
+            ) as response:
+                body = json.loads(await response.read())
+                if response.status == HTTPStatus.OK:
+                    return dict(body)
+                return _problem(response.status, body)
+        except (aiohttp.ClientError, TimeoutError, ValueError, KeyError):
+            return Unreachable()
+
+
+def _problem(status: int, body: Mapping[str, Any]) -> Problem:
+    if status in {HTTPStatus.NOT_FOUND, HTTPStatus.BAD_REQUEST}:
+        error = body["error"]
+        return Problem(status, str(error["code"]), str(error["message"]))
+    return Unreachable()
+
+
+def one_of(answers: Iterable[Answer | Problem], student_id: str | None) -> Answer:
+    """Return the one answer of several workers.
+
+    Args:
+        answers: Of each that was asked.
+        student_id: As the request spells it, which wins where both spellings are there.
+
+    Raises:
+        Problem: None has it, several tenants have it, or who may have it does not answer.
+    """
+    found = _found(answers)
+    if len({answer["tenant"] for answer in found}) > 1:
+        raise Problem(400, "tenant_required", "several tenants have this: say which, ?tenant=")
+    order = spellings(student_id) if student_id else []
+    return min(found, key=lambda answer: order.index(answer["student_id"]))
+
+
+def course_of(answers: Iterable[Answer | Problem]) -> Answer:
+    """Return a course with the students of all workers, ``partial`` where one did not answer.
+
+    Raises:
+        Problem: None has it, several tenants have it, or all who may have it do not answer.
+    """
+    answers = list(answers)
+    found = _found(answers)
+    if len({answer["tenant"] for answer in found}) > 1:
+        raise Problem(400, "tenant_required", "several tenants have this: say which, ?tenant=")
+    course = min((answer["course_id"] for answer in found), key=len)
+    students = [
+        row for answer in found if answer["course_id"] == course for row in answer["students"]
+    ]
+    whole = {
+        "tenant": found[0]["tenant"],
+        "course_id": course,
+        "students": sorted(students, key=lambda row: int(row["student_id"])),
+    }
+    missing = any(isinstance(answer, Unreachable) for answer in answers)
+    return whole | {"partial": True} if missing else whole
+
+
+def _found(answers: Iterable[Answer | Problem]) -> list[Answer]:
+    """Return what is there; raise the gravest problem where nothing is."""
+    problems = [answer for answer in answers if isinstance(answer, Problem)]
+    found = [answer for answer in answers if not isinstance(answer, Problem)]
+    asked_wrongly = [one for one in problems if one.status == HTTPStatus.BAD_REQUEST]
+    if asked_wrongly:
+        raise asked_wrongly[0]
+    if not found:
+        raise max(problems, key=lambda one: one.status)
+    return found

@@ -1,0 +1,156 @@
+"""Workers killed, stopped, frozen and joined under load: nothing is lost, nothing is doubled."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from threading import Thread
+from typing import TYPE_CHECKING
+
+import pytest
+
+from streams.simulator import semester
+from tests.kafka.running import Flow, assert_all_is_as_recomputed, until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from streams.cli.process import WorkerProcess
+    from tests.kafka.conftest import Kafka
+
+pytestmark = [pytest.mark.kafka, pytest.mark.crash]
+
+END = datetime(2026, 5, 15, 17, tzinfo=UTC)
+RATE = 1_500
+"""Events a second: what every machine that runs this can work on."""
+
+
+class Load:
+    """A semester that is being played while a test does harm."""
+
+    def __init__(self, flow: Flow, seed: int, events: int) -> None:
+        self._flow, self.events = flow, events
+        records = semester(seed, events, END)
+        self._player = Thread(target=flow.play, args=(records, RATE), daemon=True)
+        self._player.start()
+
+    def require_under_way(self) -> None:
+        assert self._player.is_alive(), "invalid: the load had ended before the fault"
+
+    def await_worked(self) -> None:
+        self._player.join()
+        self._flow.await_worked(self.events)
+
+
+@pytest.fixture
+def flow(kafka: Kafka, namespace: str, tmp_path: Path) -> Flow:
+    return Flow(kafka.bootstrap_servers, namespace, tmp_path)
+
+
+@pytest.fixture
+def workers(flow: Flow, request: pytest.FixtureRequest) -> Iterator[list[WorkerProcess]]:
+    """As many running workers as the test asks for."""
+    started = [flow.new_worker(f"worker-{number}") for number in range(request.param)]
+    with ExitStack() as stack:
+        for worker in started:
+            stack.callback(worker.stop)
+            worker.start()
+        for worker in started:
+            worker.await_ready()
+        yield started
+
+
+def progress(flow: Flow) -> int:
+    return flow.committed(flow.settings.raw_topic) + flow.committed("grade-events")
+
+
+def await_progress(flow: Flow) -> None:
+    """Return once more of both sources is committed than now."""
+    before = progress(flow)
+    until(lambda: progress(flow) > before)
+
+
+@pytest.mark.parametrize("workers", [1, 3], indirect=True)
+def test_kill_9_twenty_times_under_load(flow: Flow, workers: list[WorkerProcess]) -> None:
+    chance = random.Random(20)  # noqa: S311 - to be had again
+    load = Load(flow, 20, 120_000)
+    for _ in range(20):
+        await_progress(flow)
+        time.sleep(chance.random())
+        load.require_under_way()
+        worker = chance.choice(workers)
+        worker.kill()
+        assert flow.lag() > 0, "invalid: nothing was under way"
+        worker.start()
+    load.await_worked()
+
+    assert_all_is_as_recomputed(flow)
+
+
+@pytest.mark.parametrize("workers", [3], indirect=True)
+def test_sigterm_one_after_the_other_under_load(flow: Flow, workers: list[WorkerProcess]) -> None:
+    load = Load(flow, 21, 60_000)
+    for worker in workers * 2:
+        await_progress(flow)
+        load.require_under_way()
+        assert worker.stop() == 0
+        worker.start()
+        worker.await_ready()
+    load.await_worked()
+
+    assert_all_is_as_recomputed(flow)
+
+
+@pytest.mark.parametrize("workers", [2], indirect=True)
+def test_a_zombie_that_wakes_up_changes_nothing(flow: Flow, workers: list[WorkerProcess]) -> None:
+    """Frozen amid its work for longer than a session: another has its partitions by then."""
+    load = Load(flow, 22, 60_000)
+    await_progress(flow)
+    os.kill(workers[0].pid, signal.SIGSTOP)
+    time.sleep(25)
+    await_progress(flow)
+    load.require_under_way()
+    os.kill(workers[0].pid, signal.SIGCONT)
+    load.await_worked()
+
+    assert_all_is_as_recomputed(flow)
+
+
+@pytest.mark.parametrize("workers", [1], indirect=True)
+def test_frozen_for_longer_than_a_transaction(flow: Flow, workers: list[WorkerProcess]) -> None:
+    """Kafka has aborted what was under way; the worker finds out, and does it again."""
+    load = Load(flow, 23, 45_000)
+    await_progress(flow)
+    for _ in range(2):
+        os.kill(workers[0].pid, signal.SIGSTOP)
+        time.sleep(14)
+        os.kill(workers[0].pid, signal.SIGCONT)
+        load.require_under_way()
+        await_progress(flow)
+    load.await_worked()
+
+    assert_all_is_as_recomputed(flow)
+
+
+@pytest.mark.usefixtures("workers")
+@pytest.mark.parametrize("workers", [1], indirect=True)
+def test_workers_come_and_go(flow: Flow) -> None:
+    load = Load(flow, 24, 90_000)
+    more = [flow.new_worker("second"), flow.new_worker("third")]
+    for end in ("stop", "kill"):
+        for worker in more:
+            worker.start()
+            worker.await_ready()
+            await_progress(flow)
+        for worker in more:
+            load.require_under_way()
+            getattr(worker, end)()
+            await_progress(flow)
+    load.await_worked()
+
+    assert_all_is_as_recomputed(flow)
