@@ -33,7 +33,7 @@ def flow(kafka: Kafka, namespace: str, tmp_path: Path) -> Flow:
 def workers(process: Process) -> list[psutil.Process]:
     """Return the worker processes, without their guards."""
     family = psutil.Process(process.popen.pid).children(recursive=True)
-    return [one for one in family if one.cmdline()[-2:] == ["streams", "worker"]]
+    return [one for one in family if one.cmdline()[1:] == ["-m", "streams", "worker"]]
 
 
 def ready(process: Process) -> bool:
