@@ -119,7 +119,7 @@ class Committer(Service):
         tp = batch.tp
         end = self._open.ends.get(tp, self._sealed.ends.get(tp, self._consumer.done[tp]))
         if end != batch.start:  # a batch between was not taken: going on would lose it
-            log.error("%s[%d]: offset %d came out of turn", *tp, batch.start)
+            log.warning("%s[%d]: offset %d came out of turn; reading again", *tp, batch.start)
             await self.again(batch)
             return
         self._open.add(batch, steps, after)

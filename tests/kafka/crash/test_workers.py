@@ -94,7 +94,7 @@ def test_kill_9_twenty_times_under_load(flow: Flow, workers: list[WorkerProcess]
 
 @pytest.mark.parametrize("workers", [3], indirect=True)
 def test_sigterm_one_after_the_other_under_load(flow: Flow, workers: list[WorkerProcess]) -> None:
-    load = Load(flow, 21, 60_000)
+    load = Load(flow, 21, 120_000)
     for worker in workers * 2:
         await_progress(flow)
         load.require_under_way()
