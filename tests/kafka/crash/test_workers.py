@@ -78,7 +78,7 @@ def await_progress(flow: Flow) -> None:
 @pytest.mark.parametrize("workers", [1, 3], indirect=True)
 def test_kill_9_twenty_times_under_load(flow: Flow, workers: list[WorkerProcess]) -> None:
     chance = random.Random(20)  # noqa: S311 - to be had again
-    load = Load(flow, 20, 120_000)
+    load = Load(flow, 20, 180_000)
     for _ in range(20):
         await_progress(flow)
         time.sleep(chance.random())
