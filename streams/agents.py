@@ -158,7 +158,7 @@ class Scoring:
 
     def _rows(self, batch: RecordBatch, changes: Sequence[Change]) -> Outputs:
         outputs = Outputs()
-        latest = max((record.timestamp for record in batch.records[-1:]), default=0)
+        latest = batch.records[-1].timestamp if changes else 0
         for owner, item, value in changes:
             produced = Produced(changelog_key(owner, item), value, latest, [])
             outputs.add(self._changelog.name, batch.tp.partition, produced)

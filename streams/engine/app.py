@@ -43,10 +43,15 @@ class BatchApp(faust.App):
             broker_heartbeat_interval=2.0,
             broker_request_timeout=30.0,
             table_standby_replicas=0,
-            stream_wait_empty=True,  # a rebalance waits for the batch under way
+            stream_wait_empty=True,  # a rebalance waits for what was worked on to be committed
             stream_buffer_maxsize=2,  # in batches
             **settings,
         )
+
+    @property
+    def bootstrap_servers(self) -> list[str]:
+        """Where Kafka is: ``host:port`` of each."""
+        return [f"{url.host}:{url.port}" for url in self.conf.broker]
 
     def _new_transport(self) -> TransportT:
         return Transport(self.conf.broker_consumer, self)

@@ -120,7 +120,7 @@ class BatchRecovery(Recovery):
         started = time.monotonic()
         ends = await self._ends(changelog)
         consumer = aiokafka.AIOKafkaConsumer(
-            bootstrap_servers=[f"{url.host}:{url.port}" for url in self.app.conf.broker],
+            bootstrap_servers=self.app.bootstrap_servers,
             client_id=f"{self.app.conf.broker_client_id}-restore",
             isolation_level="read_committed",
             auto_offset_reset="earliest",
@@ -159,7 +159,7 @@ class BatchRecovery(Recovery):
     async def _ends(self, changelog: list[TP]) -> dict[TopicPartition, int]:
         """Return the ends of the log, not of what is decided: an open transaction is waited for."""
         consumer = aiokafka.AIOKafkaConsumer(
-            bootstrap_servers=[f"{url.host}:{url.port}" for url in self.app.conf.broker],
+            bootstrap_servers=self.app.bootstrap_servers,
             client_id=f"{self.app.conf.broker_client_id}-restore",
             isolation_level="read_uncommitted",
         )

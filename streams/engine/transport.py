@@ -185,7 +185,7 @@ class Consumer(driver.Consumer):
             Failed: Kafka did not answer, or a transaction is still pending.
             aiokafka.errors.KafkaError: Kafka did not answer.
         """
-        servers = ",".join(f"{url.host}:{url.port}" for url in self.app.conf.broker)
+        servers = ",".join(self.app.bootstrap_servers)
         ask = partial(stable_offsets, servers, self.app.conf.id, list(sources), SETTLE_SECONDS)
         stable = await beside(ask, 2 * SETTLE_SECONDS)
         offsets = {tp: offset for tp, offset in stable.items() if offset is not None}
@@ -263,7 +263,6 @@ class Consumer(driver.Consumer):
             TopicPartition(*tp): OffsetAndMetadata(offset, "") for tp, offset in offsets.items()
         }
         await self._thread.on_own_loop(consumer.commit(committed))
-        self.done.update(offsets)
 
     def lags(self) -> dict[TP, int]:
         """Return, by source partition, how many records lie after the position worked up to."""
