@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import aiohttp
 
 from streams.core.events import student_key
-from streams.web.views import Problem, spellings
+from streams.web.views import Problem, only, spellings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -104,7 +104,7 @@ def _problem(status: int, body: Mapping[str, Any]) -> Problem:
     return Unreachable()
 
 
-def one_of(answers: Iterable[Answer | Problem], student_id: str | None) -> Answer:
+def one_of(answers: Iterable[Answer | Problem], student_id: str) -> Answer:
     """Return the one answer of several workers.
 
     Args:
@@ -115,9 +115,8 @@ def one_of(answers: Iterable[Answer | Problem], student_id: str | None) -> Answe
         Problem: None has it, several tenants have it, or who may have it does not answer.
     """
     found = _found(answers)
-    if len({answer["tenant"] for answer in found}) > 1:
-        raise Problem(400, "tenant_required", "several tenants have this: say which, ?tenant=")
-    order = spellings(student_id) if student_id else []
+    only(answer["tenant"] for answer in found)
+    order = spellings(student_id)
     return min(found, key=lambda answer: order.index(answer["student_id"]))
 
 
@@ -129,14 +128,13 @@ def course_of(answers: Iterable[Answer | Problem]) -> Answer:
     """
     answers = list(answers)
     found = _found(answers)
-    if len({answer["tenant"] for answer in found}) > 1:
-        raise Problem(400, "tenant_required", "several tenants have this: say which, ?tenant=")
+    tenant = only(answer["tenant"] for answer in found)
     course = min((answer["course_id"] for answer in found), key=len)
     students = [
         row for answer in found if answer["course_id"] == course for row in answer["students"]
     ]
     whole = {
-        "tenant": found[0]["tenant"],
+        "tenant": tenant,
         "course_id": course,
         "students": sorted(students, key=lambda row: int(row["student_id"])),
     }

@@ -69,7 +69,7 @@ def student(table: PartitionStore, student_id: str, tenant: str | None = None) -
             if rows:
                 found[_tenant(owner)] = sorted(rows, key=lambda row: int(row["course_id"]))
         if found:
-            whose = _only(found)
+            whose = only(found)
             return {"tenant": whose, "student_id": spelled, "courses": found[whose]}
     raise Problem(404, "not_found", "no scores of such a student are held here")
 
@@ -97,7 +97,7 @@ def enrolment(
                 if (row := _row(table, owner, item.encode()))
             }
             if found:
-                whose = _only(found)
+                whose = only(found)
                 owner = student_key(whose, spelled)
                 return _answer(owner, item.encode(), found[whose])
     raise Problem(404, "not_found", "no scores of such a student in such a course are held here")
@@ -123,7 +123,7 @@ def course(table: PartitionStore, course_id: str, tenant: str | None = None) -> 
                 if not row.deleted:
                     roster.append(_answer(owner, item, row))
         if found:
-            whose = _only(found)
+            whose = only(found)
             students = sorted(found[whose], key=lambda row: int(row["student_id"]))
             return {"tenant": whose, "course_id": spelled, "students": students}
     raise Problem(404, "not_found", "no scores of such a course are held here")
@@ -163,15 +163,16 @@ def _row(table: PartitionStore, owner: bytes, item: bytes) -> Row | None:
     return row if row and row.known else None
 
 
-def _only(found: dict[str, Any]) -> str:
+def only(found: Iterable[str]) -> str:
     """Return the one tenant that has it.
 
     Raises:
         Problem: Several have. Which ones is not said: that is data too.
     """
-    if len(found) > 1:
+    tenants = set(found)
+    if len(tenants) > 1:
         raise Problem(400, "tenant_required", "several tenants have this: say which, ?tenant=")
-    return next(iter(found))
+    return tenants.pop()
 
 
 def _tenant(owner: bytes) -> str:
