@@ -1,8 +1,8 @@
-"""The table of a worker that never starts."""
+"""A worker that never starts, and its table."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from streams.settings import load
 from streams.worker import Cluster, Worker
@@ -13,8 +13,13 @@ if TYPE_CHECKING:
 OURS = ("grade-events", "grade-events-refused", "grade-alerts", "grade-scores-changelog")
 
 
+def a_worker(kind: type[Worker] = Worker, **told: Any) -> Worker:  # noqa: ANN401 - settings
+    """Return a worker that never starts."""
+    cluster = Cluster("127.0.0.1:9", dict.fromkeys(["canvas-live-events", *OURS], 4), "topic-id")
+    told = {"kafka_bootstrap_servers": "127.0.0.1:9", "web_port": 0} | told
+    return kind(load(**told), cluster)
+
+
 def a_store() -> PartitionStore:
     """Return the table of a worker that never starts."""
-    topics = ["canvas-live-events", *OURS]
-    cluster = Cluster("127.0.0.1:9", dict.fromkeys(topics, 4), "topic-id")
-    return Worker(load(kafka_bootstrap_servers="127.0.0.1:9"), cluster).table.data
+    return a_worker().table.data

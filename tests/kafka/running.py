@@ -7,7 +7,7 @@ import asyncio
 import json
 import time
 from collections import Counter, defaultdict
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
@@ -22,7 +22,7 @@ from tests import oracle
 from tests.tables import a_store
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
     from pathlib import Path
 
     from aiokafka import ConsumerRecord
@@ -67,6 +67,18 @@ class Flow:
         """Return a worker, not started: another member of the group if the name is another."""
         settings = self.settings.model_copy(update={"worker_id": name, **told})
         return WorkerProcess(settings, self._tmp_path / f"{name}.log")
+
+    @contextmanager
+    def workers(self, *names: str) -> Iterator[list[WorkerProcess]]:
+        """Give workers that all are ready; they end with the block."""
+        started = [self.new_worker(name) for name in names]
+        with ExitStack() as stack:
+            for worker in started:
+                stack.callback(worker.stop)
+                worker.start()
+            for worker in started:
+                worker.await_ready()
+            yield started
 
     def topic(self, name: str) -> str:
         return self.settings.topic(name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
@@ -38,13 +37,7 @@ def flow(kafka: Kafka, namespace: str, tmp_path: Path) -> Flow:
 
 @pytest.fixture
 def workers(flow: Flow) -> Iterator[list[WorkerProcess]]:
-    two = [flow.new_worker("first"), flow.new_worker("second")]
-    with ExitStack() as stack:
-        for worker in two:
-            stack.callback(worker.stop)
-            worker.start()
-        for worker in two:
-            worker.await_ready()
+    with flow.workers("first", "second") as two:
         yield two
 
 

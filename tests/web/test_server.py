@@ -15,11 +15,10 @@ from aiohttp import ClientSession
 from faust.web import base
 from mode.utils.imports import symbol_by_name
 
-from streams.settings import load
 from streams.web.access import Access
 from streams.web.server import install, mount
-from streams.worker import Cluster, Worker
-from tests.test_agents import EVENTS, WRITTEN
+from streams.worker import Worker
+from tests.tables import a_worker
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -41,14 +40,6 @@ class Ready(Worker):
 
     def not_ready(self) -> list[str]:
         return []
-
-
-def a_worker(kind: type[Worker] = Worker, **told: Any) -> Worker:  # noqa: ANN401 - settings
-    """Return a worker that never starts."""
-    topics = ["canvas-live-events", *(topic.name for topic in (EVENTS, *WRITTEN.values()))]
-    cluster = Cluster("127.0.0.1:9", dict.fromkeys(topics, 4), "topic-id")
-    told = {"kafka_bootstrap_servers": "127.0.0.1:9", "web_port": 0} | told
-    return kind(load(**told), cluster)
 
 
 def asked(worker: Worker, path: str, method: str = "GET") -> Answer:

@@ -6,7 +6,6 @@ import os
 import random
 import signal
 import time
-from contextlib import ExitStack
 from datetime import UTC, datetime
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -55,13 +54,7 @@ def flow(kafka: Kafka, namespace: str, tmp_path: Path) -> Flow:
 @pytest.fixture
 def workers(flow: Flow, request: pytest.FixtureRequest) -> Iterator[list[WorkerProcess]]:
     """As many running workers as the test asks for."""
-    started = [flow.new_worker(f"worker-{number}") for number in range(request.param)]
-    with ExitStack() as stack:
-        for worker in started:
-            stack.callback(worker.stop)
-            worker.start()
-        for worker in started:
-            worker.await_ready()
+    with flow.workers(*(f"worker-{number}" for number in range(request.param))) as started:
         yield started
 
 
