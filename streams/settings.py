@@ -80,7 +80,8 @@ class Settings(BaseSettings):
         "at_least_once: no transactions, a crash may repeat alerts",
     )
     worker_id: str = Field(
-        "worker-1", description="names a worker: its client id and its log lines"
+        "worker-1",
+        description="names a worker: its place in the group, its transactional ids, its log lines",
     )
     web_host: str = Field("127.0.0.1", description="address the web views bind to")
     web_port: Annotated[int, Field(ge=0, le=65535)] = Field(

@@ -129,7 +129,7 @@ def _run(built: Worker) -> int:
 
 
 def _give_up() -> None:
-    """End as a crash does, which loses nothing: offsets are committed after their outputs."""
+    """End as a crash does, which loses nothing: offsets never come before their outputs."""
     log.error(
         "not stopped within %.0f s, Kafka does not take what was under way: "
         "the next start works on it again", STOP_SECONDS,
