@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from streams.core.alerts import Judge
     from streams.core.events import GradeEvent
     from streams.core.intake import Reader
+    from streams.engine.fetch import RecordBatch
     from streams.engine.table import Change, Overlay
-    from streams.engine.transport import RecordBatch
 
 log = logging.getLogger("gradewatch.agents")
 

@@ -5,6 +5,7 @@
 ├── ``TopicMismatchError``    the cluster differs from topics.yaml (exit 78)
 ├── ``BrokerError``           Kafka is not reachable or refused (exit 69)
 │   └── ``EmbeddedBrokerError``   the embedded Kafka cannot start or stop (exit 69)
+├── ``RecordsDeletedError``   records to go on from are not in the log any more (exit 65)
 └── ``NotFoundError``         what was asked for is not there (exit 1)
 
 A record that is bad is not an error: it is refused with a reason (``core.events.Reason``).
@@ -17,7 +18,8 @@ class GradewatchError(Exception):
     """Something an operator must act on.
 
     Attributes:
-        exit_code: What a command exits with: 1 failure, 69 broker unavailable, 78 configuration.
+        exit_code: What a command exits with: 1 failure, 65 records are gone,
+            69 broker unavailable, 78 configuration.
         next_step: What to do about it, one sentence.
     """
 
@@ -66,6 +68,16 @@ class EmbeddedBrokerError(BrokerError):
 
     Operator: the message says which of port, memory, download or disk is in the way.
     """
+
+
+class RecordsDeletedError(GradewatchError):
+    """Records that were never read are gone, or offsets are those of another log.
+
+    Operator: play them again if they can be had; then reset the group's offsets of the partitions
+    that the message names.
+    """
+
+    exit_code = 65
 
 
 class NotFoundError(GradewatchError):

@@ -70,7 +70,8 @@ class Metrics:
         )
         self.rows = Gauge(
             "gradewatch_rows",
-            "Rows held here (a row is one student in one course)",
+            "Rows held here (a row is one student in one course): serving, or being read for later",
+            ["state"],
             registry=registry,
         )
         self.restore_records = Gauge(
@@ -84,9 +85,19 @@ class Metrics:
             "Duration of the last restore so far, in seconds",
             registry=registry,
         )
+        self.restoring = Gauge(
+            "gradewatch_restoring_partitions",
+            "Partitions of the rows that are ours and not restored yet",
+            registry=registry,
+        )
+        self.stalled = Gauge(
+            "gradewatch_stalled_partitions",
+            "Partitions with lag whose committed offset has not moved for 60 s",
+            registry=registry,
+        )
         self.ready = Gauge(
             "gradewatch_ready",
-            "1 while partitions are assigned and restored, else 0",
+            "1 while /readyz says ready, else 0",
             registry=registry,
         )
 

@@ -103,6 +103,13 @@ class Settings(BaseSettings):
     batch_bytes: Annotated[int, Field(ge=1024, le=256 << 20)] = Field(
         8 << 20, description="bytes one fetch of a partition may bring, at most"
     )
+    batch_ms: Annotated[int, Field(ge=1, le=5_000)] = Field(
+        100,
+        description="milliseconds of work after which a backlog's batch is committed",
+    )
+    standby_replicas: Annotated[int, Field(ge=0, le=8)] = Field(
+        0, description="workers that keep a copy of each partition's rows, to take over at once"
+    )
 
     @field_validator("namespace")
     @classmethod

@@ -28,9 +28,10 @@ if TYPE_CHECKING:
     from faust import StreamT, TopicT
 
     from streams.agents import Work
+    from streams.engine.fetch import RecordBatch
     from streams.engine.restore import BatchRecovery
     from streams.engine.table import BatchTable
-    from streams.engine.transport import Consumer, RecordBatch
+    from streams.engine.transport import Consumer
     from streams.settings import Settings
 
 log = logging.getLogger("gradewatch.worker")
@@ -121,20 +122,42 @@ class Worker:
         """The service that restores the table."""
         return cast("BatchRecovery", self.app.tables.recovery)  # type: ignore[attr-defined]
 
-    def not_ready(self) -> list[str]:
-        """Return why this worker cannot answer yet; nothing where it can."""
+    def not_serving(self) -> list[str]:
+        """Return why this worker cannot answer for any row; nothing where it can for some."""
         if not self.app.started or self.app.should_stop:
             return ["starting" if not self.app.should_stop else "stopping"]
         if self.app.rebalancing or self.consumer.member is None:
             return ["no partitions assigned yet"]
         if not self.recovery.completed.is_set() or self.app.in_recovery:
-            done, total, _ = self.recovery.progress
-            return [f"restoring rows: {done} of {total} changelog records"]
+            return ["asking Kafka where to go on"]
         return []
+
+    def not_ready(self) -> list[str]:
+        """Return why this worker is not what it should be; nothing where it is."""
+        reasons = self.not_serving()
+        changelog, watch = self.recovery.changelog, self.app.watch
+        if changelog.restoring and not reasons:
+            places = ", ".join(str(number) for number in sorted(self.restoring()))
+            reasons.append(f"restoring rows of partitions {places}: {changelog.progress}")
+        if watch.away_seconds:
+            reasons.append(f"Kafka has not answered for {watch.away_seconds:.0f} s")
+        reasons += [
+            f"{tp.topic}[{tp.partition}] has lag and no progress" for tp in sorted(watch.stalled)
+        ]
+        return reasons
+
+    def restoring(self) -> set[int]:
+        """Return the partitions that are ours, and whose rows are not whole yet."""
+        return {tp.partition for tp in self.recovery.changelog.restoring}
 
     def holders(self) -> dict[int, str]:
         """Return the URL of the worker that holds each partition of the rows; our own is `url`."""
         return routing.holders(self.app.assignor.tables_metadata(), self._changelog.name)
+
+    @property
+    def partitions(self) -> int:
+        """Number of partitions of the rows."""
+        return self._changelog.partitions
 
     def partition_of(self, owner: bytes) -> int:
         """Return the partition of the rows of a student's key."""
@@ -142,13 +165,17 @@ class Worker:
 
     def refresh(self) -> None:
         """Bring the numbers that are read, not counted, up to date."""
-        metrics, progress = self.metrics, self.recovery.progress
-        metrics.rows.set(len(self.table.data))
+        metrics, progress = self.metrics, self.recovery.changelog.progress
+        serving, standby = len(self.table.data), self.table.data.standby_rows()
+        metrics.rows.labels("serving").set(serving)
+        metrics.rows.labels("standby").set(standby)
         metrics.restore_records.labels("done").set(progress.done)
         metrics.restore_records.labels("total").set(progress.total)
         metrics.restore_seconds.set(progress.seconds)
         metrics.ready.set(not self.not_ready())
-        for tp, lag in self.consumer.lags().items():
+        metrics.restoring.set(len(self.restoring()))
+        metrics.stalled.set(len(self.app.watch.stalled))
+        for tp, lag in self.app.watch.lags().items():
             metrics.lag.labels(tp.topic, tp.partition).set(lag)
 
     def _bytes(self, topic: Topic) -> TopicT:
@@ -160,7 +187,8 @@ class Worker:
         def counted(work: Work, seconds: float) -> None:
             self.metrics.count(agent.name, work.tally, seconds)
 
-        loop: Loop[Work] = Loop(agent, self._committer(agent.name, overlay), counted)
+        committer = self._committer(agent.name, overlay)
+        loop: Loop[Work] = Loop(agent, committer, counted, self.settings.batch_ms / 1000)
 
         async def run(stream: StreamT[RecordBatch]) -> None:
             await loop.run(stream)
@@ -189,6 +217,7 @@ def _app(
         broker=[f"kafka://{server}" for server in servers],
         broker_client_id=f"{settings.group}-{settings.worker_id}",
         consumer_group_instance_id=instance_id,
+        table_standby_replicas=settings.standby_replicas,
         broker_max_poll_records=settings.batch_records,
         consumer_max_fetch_size=settings.batch_bytes,
         canonical_url=url,

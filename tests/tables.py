@@ -21,5 +21,7 @@ def a_worker(kind: type[Worker] = Worker, **told: Any) -> Worker:  # noqa: ANN40
 
 
 def a_store() -> PartitionStore:
-    """Return the table of a worker that never starts."""
-    return a_worker().table.data
+    """Return the table of a worker that never starts, with every partition its own."""
+    store = a_worker().table.data
+    store.serving = set(range(4))
+    return store

@@ -16,8 +16,8 @@ from streams.core import canvas, flow, rules
 from streams.core.alerts import Judge
 from streams.core.flow import Fate
 from streams.core.intake import Reader
+from streams.engine.fetch import RecordBatch
 from streams.engine.table import Overlay
-from streams.engine.transport import RecordBatch
 from streams.settings import shipped
 from tests.scenarios import (
     a_course_grade_change,

@@ -41,8 +41,8 @@ class _Commands(click.Group):
 def cli() -> None:
     """Canvas grade events in, course scores kept, alerts out - on your own Kafka.
 
-    Exit codes: 0 done, 1 failed, 2 changes found or wrong usage, 69 broker unavailable,
-    78 configuration, 130 interrupted.
+    Exit codes: 0 done, 1 failed, 2 changes found or wrong usage, 65 records are gone,
+    69 broker unavailable, 78 configuration, 130 interrupted.
     """
 
 

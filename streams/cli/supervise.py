@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from streams.cli.process import guarded, worker_command
-from streams.errors import ConfigurationError
+from streams.errors import ConfigurationError, RecordsDeletedError
 
 if TYPE_CHECKING:
     import subprocess
@@ -24,6 +24,9 @@ log = logging.getLogger("gradewatch.worker")
 POLL_SECONDS: Final = 0.2
 BACKOFF_SECONDS: Final = (1.0, 30.0)
 """First and longest pause before a worker that ended is started again."""
+
+FINAL: Final = {ConfigurationError.exit_code, RecordsDeletedError.exit_code}
+"""Exit codes that another start would not change."""
 
 HEALTHY_SECONDS: Final = 60.0
 """A worker that ran for so long starts again after the first pause."""
@@ -65,14 +68,15 @@ class _Child:
 
 
 def supervise(settings: Settings, processes: int) -> int:
-    """Run workers until a signal stops them, or one says that the configuration is wrong.
+    """Run workers until a signal stops them, or one says that another start changes nothing.
 
     Args:
         settings: Of the first; the others have ids and ports that follow.
         processes: How many.
 
     Returns:
-        The exit code: 0 all stopped, 1 one had to be stopped uncommitted, 78 configuration.
+        The exit code: 0 all stopped, 1 one had to be stopped uncommitted, 65 records are gone,
+        78 configuration.
 
     Raises:
         ConfigurationError: They cannot all have the same URL.
@@ -93,18 +97,18 @@ def supervise(settings: Settings, processes: int) -> int:
         signal.signal(number, tell)
     log.info("%d workers, %s to %s", processes, children[0].name, children[-1].name)
     code = None
-    while not told and code != ConfigurationError.exit_code:
+    while not told and code not in FINAL:
         for child in children:
             code = child.look()
-            if code == ConfigurationError.exit_code:
+            if code in FINAL:
                 break
         time.sleep(POLL_SECONDS)
     for child in children:
         if child.process is not None:
             child.process.terminate()
     codes = [child.stop() for child in children]
-    if code == ConfigurationError.exit_code:
-        return code
+    if code in FINAL:
+        return int(code or 0)
     return int(any(codes))
 
 

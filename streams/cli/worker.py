@@ -54,8 +54,9 @@ def worker(web_host: str | None, web_port: int | None, processes: int) -> int:
     Ctrl-C and SIGTERM stop it; what it worked on is committed first, unless Kafka is away: then
     the next start works on it again. With --processes, one that ends is started again.
 
-    Exit codes: 0 stopped, 1 failed or stopped uncommitted, 69 Kafka unavailable, 78 configuration,
-    or topics that are not as topics.yaml says.
+    Exit codes: 0 stopped, 1 failed or stopped uncommitted, 65 records that were never read are
+    gone from the log, 69 Kafka unavailable, 78 configuration, or topics that are not as topics.yaml
+    says.
     """
     chosen = settings.load(web_host=web_host, web_port=web_port)
     if processes > 1:
@@ -124,6 +125,8 @@ def _run(built: Worker) -> int:
         process.execute_from_commandline()
     except SystemExit as ended:  # its only way to end
         code = int(ended.code or 0)
+    if isinstance(process.crash_reason, GradewatchError):
+        raise process.crash_reason from None
     log.info("worker %s stopped", built.settings.worker_id)
     return code
 

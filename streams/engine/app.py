@@ -9,6 +9,7 @@ import faust
 from streams.engine.restore import BatchTableManager
 from streams.engine.table import BatchTable
 from streams.engine.transport import Transport
+from streams.engine.watch import Watch
 
 if TYPE_CHECKING:
     from faust.types import TransportT
@@ -30,6 +31,7 @@ class BatchApp(faust.App):
             **settings: Faust's settings.
         """
         self.committers: list[Committer] = []
+        self.watch = Watch(self)
         super().__init__(
             id,
             store="memory://",  # ours is BatchTable's; this keeps Faust from looking for RocksDB
@@ -37,12 +39,11 @@ class BatchApp(faust.App):
             TableManager=BatchTableManager,
             topic_allow_declare=False,  # topics.yaml makes every topic
             topic_disable_leader=True,
-            consumer_auto_offset_reset="earliest",
+            consumer_auto_offset_reset="none",  # `Consumer.prepare` says where to begin
             # One hung member hides everything behind it: notice within ten seconds.
             broker_session_timeout=10.0,
             broker_heartbeat_interval=2.0,
             broker_request_timeout=30.0,
-            table_standby_replicas=0,
             stream_wait_empty=True,  # a rebalance waits for what was worked on to be committed
             stream_buffer_maxsize=2,  # in batches
             **settings,
@@ -62,5 +63,6 @@ class BatchApp(faust.App):
     async def on_start(self) -> None:
         """Start the committers with the app; they stop after the consumer has settled."""
         await super().on_start()
+        await self.add_runtime_dependency(self.watch)
         for committer in self.committers:
             await self.add_runtime_dependency(committer)

@@ -30,9 +30,10 @@ if TYPE_CHECKING:
     from faust.types import TP
 
     from streams.engine.app import BatchApp
+    from streams.engine.fetch import RecordBatch
     from streams.engine.table import Change, Overlay
     from streams.engine.transactions import Member, Writer
-    from streams.engine.transport import Consumer, RecordBatch
+    from streams.engine.transport import Consumer
 
 log = logging.getLogger("gradewatch.engine")
 

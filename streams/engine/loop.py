@@ -17,14 +17,17 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable, Iterator, Sequence
 
     from streams.engine.commit import Committer
+    from streams.engine.fetch import RecordBatch
     from streams.engine.outputs import Outputs
     from streams.engine.table import Change
-    from streams.engine.transport import RecordBatch
 
 log = logging.getLogger("gradewatch.engine")
 
 ATTEMPTS: Final = 2
 """How often a record is tried that fails in our own code."""
+
+FIRST_RECORDS: Final = 2_000
+"""How many records are worked on at once before it is known how long they take."""
 
 RETRY_SECONDS: Final = 1.0
 """Pause before what failed in our own code is tried again."""
@@ -60,7 +63,11 @@ class Loop(Generic[W]):
     """One agent's loop over its stream."""
 
     def __init__(
-        self, agent: Agent[W], committer: Committer, counted: Callable[[W, float], None]
+        self,
+        agent: Agent[W],
+        committer: Committer,
+        counted: Callable[[W, float], None],
+        seconds: float,
     ) -> None:
         """Prepare; `run` does it.
 
@@ -68,10 +75,13 @@ class Loop(Generic[W]):
             agent: What works.
             committer: What commits.
             counted: Told of each committed batch: what it came to, and the seconds it took.
+            seconds: How long a batch is worked on, at most, before it is handed over.
         """
         self._agent = agent
         self._committer = committer
         self._counted = counted
+        self._seconds = seconds
+        self._size = FIRST_RECORDS
 
     async def run(self, stream: AsyncIterable[RecordBatch]) -> None:
         """Work every batch, as long as the stream lasts. Raises nothing: Faust would go on."""
@@ -82,11 +92,28 @@ class Loop(Generic[W]):
                         await self._committer.settle()  # each in a round of its own
                         await self._through(one)
                 else:
-                    await self._through(batch)
+                    for piece in self._pieces(batch):
+                        await self._through(piece)
             except Exception as error:  # noqa: BLE001 - a bug of the engine's; nothing is lost by it
                 _say(batch, place(error))
                 await asyncio.sleep(RETRY_SECONDS)
                 await self._committer.again(batch)
+
+    def _pieces(self, batch: RecordBatch) -> Iterator[RecordBatch]:
+        """Yield a batch in pieces that take about the time they may, as far as can be known."""
+        first, records = 0, len(batch.records)
+        if not records:
+            yield batch
+        while first < records:
+            end = min(first + self._size, records)
+            yield _part(batch, first, end)
+            first = end
+
+    def _pace(self, records: int, seconds: float) -> None:
+        """Learn how many records can be worked on in the time that a batch may take."""
+        if records and seconds > self._seconds / 10:  # too few say nothing
+            fitting = int(records * self._seconds / seconds)
+            self._size = max(1, (self._size + fitting) // 2)
 
     async def _through(self, batch: RecordBatch) -> None:
         if not self._committer.current(batch):
@@ -107,11 +134,15 @@ class Loop(Generic[W]):
         """Return what a batch comes to; None where it fails and can be halved."""
         failure = self._committer.refusal(batch)
         for _ in range(0 if failure else ATTEMPTS):
+            started = time.monotonic()
             try:
-                return await self._agent.work(batch)
+                work = await self._agent.work(batch)
             except Exception as error:  # noqa: BLE001 - a bug of the agent's
                 failure = place(error)
                 _say(batch, failure)
+            else:
+                self._pace(len(batch.records), time.monotonic() - started)
+                return work
             if len(batch.records) > 1:
                 return None
             await asyncio.sleep(RETRY_SECONDS)
@@ -138,7 +169,7 @@ def _part(batch: RecordBatch, first: int, end: int) -> RecordBatch:
 
     Example:
         >>> from collections import namedtuple
-        >>> from streams.engine.transport import RecordBatch
+        >>> from streams.engine.fetch import RecordBatch
         >>> Record = namedtuple("Record", "offset")
         >>> batch = RecordBatch(None, 0, 4, 9, [Record(5), Record(6), Record(8)])
         >>> [(part.start, part.end) for part in _singles(batch)]

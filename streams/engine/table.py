@@ -35,48 +35,42 @@ def changelog_key(owner: Owner, item: Item) -> bytes:
     return b"%b:%b" % (owner, item)
 
 
-class PartitionStore(Store[bytes, bytes]):
-    """A Faust store whose rows live and go with their partition."""
+class Rows:
+    """The rows of one partition.
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Faust's own
-        """Start empty."""
-        self.partitions: dict[int, dict[Owner, dict[Item, bytes]]] = {}
+    Attributes:
+        owners: Owner → item → value.
+        position: Changelog offset up to which these rows hold everything. Our own later changes may
+            be among them, too: reading on from here comes to the same rows, since each key's last
+            record decides.
+    """
+
+    def __init__(self) -> None:
+        """Start empty, at the beginning of the changelog."""
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all; the changelog is to be read from its beginning."""
+        self.owners: dict[Owner, dict[Item, bytes]] = {}
+        self.position = 0
         self._owners_of: defaultdict[Item, set[Owner]] = defaultdict(set)
-        super().__init__(*args, **kwargs)
 
-    def items_of(self, owner: Owner) -> Mapping[Item, bytes]:
-        """Return an owner's rows by item; empty where there are none here."""
-        for owners in self.partitions.values():
-            if owner in owners:
-                return owners[owner]
-        return {}
-
-    def row(self, partition: int, owner: Owner, item: Item) -> bytes | None:
-        """Return one row of a partition, or None."""
-        items = self.partitions.get(partition, {}).get(owner)
-        return None if items is None else items.get(item)
-
-    def owners_of(self, item: Item) -> frozenset[Owner]:
+    def owners_of(self, item: Item) -> Iterable[Owner]:
         """Return who has a row for an item, from an index."""
-        return frozenset(self._owners_of.get(item, ()))
+        return self._owners_of.get(item, ())
 
-    def owners(self) -> Iterator[Owner]:
-        """Yield every owner here."""
-        for owners in self.partitions.values():
-            yield from owners
-
-    def publish(self, partition: int, changes: Iterable[Change]) -> None:
-        """Make a committed batch's changes visible; None removes a row."""
-        owners = self.partitions.setdefault(partition, {})
+    def apply(self, changes: Iterable[Change]) -> None:
+        """Change rows; None removes one."""
+        owners, owners_of = self.owners, self._owners_of
         for owner, item, value in changes:
             if value is not None:
                 owners.setdefault(owner, {})[item] = value
-                self._owners_of[item].add(owner)
+                owners_of[item].add(owner)
             elif item in owners.get(owner, ()):
                 del owners[owner][item]
-                self._owners_of[item].discard(owner)
+                owners_of[item].discard(owner)
 
-    def load(self, partition: int, records: Iterable[ConsumerRecord]) -> int:
+    def load(self, records: Iterable[ConsumerRecord]) -> int:
         """Apply a run of changelog records.
 
         Returns:
@@ -90,14 +84,61 @@ class PartitionStore(Store[bytes, bytes]):
                 changes.append((owner, item, record.value))
             else:
                 foreign += 1
-        self.publish(partition, changes)
+        self.apply(changes)
         return foreign
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return sum(map(len, self.owners.values()))
+
+
+class PartitionStore(Store[bytes, bytes]):
+    """A Faust store whose rows live and go with their partition.
+
+    Attributes:
+        partitions: Rows by partition: ours, those being restored, and standbys.
+        serving: Partitions that are ours and restored: readers see these only.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Faust's own
+        """Start empty."""
+        self.partitions: defaultdict[int, Rows] = defaultdict(Rows)
+        self.serving: set[int] = set()
+        super().__init__(*args, **kwargs)
+
+    def _served(self) -> Iterator[Rows]:
+        for partition in tuple(self.serving):
+            yield self.partitions[partition]
+
+    def items_of(self, owner: Owner) -> Mapping[Item, bytes]:
+        """Return an owner's rows by item; empty where there are none here."""
+        for rows in self._served():
+            if owner in rows.owners:
+                return rows.owners[owner]
+        return {}
+
+    def row(self, partition: int, owner: Owner, item: Item) -> bytes | None:
+        """Return one row of a partition, or None."""
+        items = self.partitions[partition].owners.get(owner)
+        return None if items is None else items.get(item)
+
+    def owners_of(self, item: Item) -> frozenset[Owner]:
+        """Return who has a row for an item, from an index."""
+        return frozenset(owner for rows in self._served() for owner in rows.owners_of(item))
+
+    def owners(self) -> Iterator[Owner]:
+        """Yield every owner here."""
+        for rows in self._served():
+            yield from rows.owners
+
+    def publish(self, partition: int, changes: Iterable[Change]) -> None:
+        """Make a committed batch's changes visible; None removes a row."""
+        self.partitions[partition].apply(changes)
 
     def drop(self, partition: int) -> None:
         """Forget a partition that is no longer ours."""
-        for owner, items in self.partitions.pop(partition, {}).items():
-            for item in items:
-                self._owners_of[item].discard(owner)
+        self.serving.discard(partition)
+        self.partitions.pop(partition, None)
 
     # What Faust asks of a store. Keys are changelog keys; writing is the batch's business.
 
@@ -112,14 +153,19 @@ class PartitionStore(Store[bytes, bytes]):
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield every changelog key."""
-        for owners in self.partitions.values():
-            for owner, items in owners.items():
+        for rows in self._served():
+            for owner, items in rows.owners.items():
                 for item in items:
                     yield changelog_key(owner, item)
 
+    def standby_rows(self) -> int:
+        """Return the number of rows that are not served: standbys, and what is being restored."""
+        kept = [rows for number, rows in self.partitions.items() if number not in self.serving]
+        return sum(map(len, kept))
+
     def __len__(self) -> int:
-        """Return the number of rows here."""
-        return sum(len(items) for owners in self.partitions.values() for items in owners.values())
+        """Return the number of rows that are served."""
+        return sum(map(len, self._served()))
 
     def __setitem__(self, key: bytes, value: bytes) -> None:
         """Refuse: rows change by committed batches only.
@@ -152,7 +198,7 @@ class PartitionStore(Store[bytes, bytes]):
     def reset_state(self) -> None:
         """Forget everything."""
         self.partitions.clear()
-        self._owners_of.clear()
+        self.serving.clear()
 
     async def backup_partition(self, *_: Any, **__: Any) -> None:  # noqa: ANN401 - Faust's own
         """Do nothing: the changelog is the backup."""

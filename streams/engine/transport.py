@@ -15,106 +15,26 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from streams.engine.blocking import beside
+from streams.engine.fetch import ConsumerThread, deleted
 from streams.engine.transactions import Member, stable_offsets
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterable, Mapping
 
-    import aiokafka
-    from aiokafka import ConsumerRecord
+    from aiokafka.consumer.group_coordinator import GroupCoordinator
 
     from streams.engine.app import BatchApp
 
-FETCH_WAIT_MS: Final = 50
-"""How long the broker may hold a fetch for want of records. aiokafka has one fetch under way per
-broker: an idle topic's long poll delays every other topic of that broker by as much."""
-
 SETTLE_SECONDS: Final = 5.0
 """How long a rebalance, or a stop, waits for what is under way: half of a session timeout."""
-
-
-class RecordBatch(NamedTuple):
-    """A run of records of one partition, as the consumer fetched it.
-
-    Attributes:
-        tp: The partition.
-        epoch: The partition's epoch at the fetch.
-        start: The consumer's position before the fetch.
-        end: The consumer's position after it: what to commit once the batch is done.
-        records: aiokafka's records, in offset order; none where only markers were passed.
-    """
-
-    tp: TP
-    epoch: int
-    start: int
-    end: int
-    records: Sequence[ConsumerRecord]
-
-
-class ConsumerThread(driver.AIOKafkaConsumerThread):
-    """The thread that owns the aiokafka consumer."""
-
-    consumer: Consumer
-
-    def _create_worker_consumer(self, transport: driver.Transport) -> aiokafka.AIOKafkaConsumer:
-        consumer = super()._create_worker_consumer(transport)
-        # Faust hard-codes both; aiokafka reads them when the consumer starts.
-        consumer._isolation_level = "read_committed"  # noqa: SLF001
-        consumer._fetch_max_wait_ms = FETCH_WAIT_MS  # noqa: SLF001
-        return consumer
-
-    async def on_thread_stop(self) -> None:
-        """Stop the consumer; while Kafka is away, too.
-
-        A fetch that waits to try again makes aiokafka's ``stop`` raise its own cancellation, and
-        mode would wait for this thread for ever.
-        """
-        with suppress(asyncio.CancelledError):
-            await super().on_thread_stop()
-
-    async def _fetch_records(
-        self,
-        consumer: aiokafka.AIOKafkaConsumer,
-        active_partitions: set[TP],
-        timeout: float | None = None,  # noqa: ASYNC109 - Faust's signature
-        max_records: int | None = None,
-    ) -> dict[TP, Any]:
-        before = self.consumer.positions
-        fetched = await super()._fetch_records(consumer, active_partitions, timeout, max_records)
-        assignment = consumer._subscription.subscription.assignment  # noqa: SLF001
-        batches = {}
-        # No await between the fetch and here: the positions are those of this fetch.
-        for partition, records in fetched.items():
-            tp = TP(partition.topic, partition.partition)
-            end = assignment.state_value(partition).position
-            start = before.get(tp, records[0].offset)
-            before[tp] = end
-            batches[tp] = RecordBatch(tp, self.consumer.epochs[tp], start, end, records)
-        for tp in before.keys() & active_partitions - batches.keys():
-            state = assignment.state_value(TopicPartition(*tp)) if assignment else None
-            if state is not None and state.has_valid_position and state.position > before[tp]:
-                # Transaction markers alone: nothing to work on, yet to be committed, or they
-                # would stay as lag for as long as no record comes.
-                passed = RecordBatch(tp, self.consumer.epochs[tp], before[tp], state.position, [])
-                before[tp], batches[tp] = state.position, passed
-        return batches
-
-    async def on_own_loop(self, coroutine: Any) -> Any:  # noqa: ANN401 - whatever it returns
-        """Return what a coroutine of the aiokafka consumer returns, run on its own thread.
-
-        Unlike Faust's ``call_thread`` it neither queues behind a fetch nor swallows errors.
-        """
-        future = asyncio.run_coroutine_threadsafe(coroutine, self.thread_loop)
-        return await asyncio.wrap_future(future)
 
 
 class Consumer(driver.Consumer):
@@ -130,8 +50,14 @@ class Consumer(driver.Consumer):
         self.done: dict[TP, int] = {}  # worked up to and committed
         self.left: dict[TP, int] = {}  # the same of partitions that were ours before
         self.resume: dict[TP, int] = {}  # where to go on after an assignment
+        self.held_back: set[TP] = set()  # their rows are not whole yet
         self.member: Member | None = None
         super().__init__(*args, **kwargs)
+
+    @property
+    def coordinator(self) -> GroupCoordinator:
+        """Aiokafka's side of the group membership."""
+        return self._thread._ensure_consumer()._coordinator  # noqa: SLF001
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -183,22 +109,46 @@ class Consumer(driver.Consumer):
 
         Raises:
             Failed: Kafka did not answer, or a transaction is still pending.
+            RecordsDeletedError: The log does not hold the offset to go on from.
             aiokafka.errors.KafkaError: Kafka did not answer.
         """
+        wanted = list(sources)
+        if not wanted:
+            return {}
         servers = ",".join(self.app.bootstrap_servers)
-        ask = partial(stable_offsets, servers, self.app.conf.id, list(sources), SETTLE_SECONDS)
+        ask = partial(stable_offsets, servers, self.app.conf.id, wanted, SETTLE_SECONDS)
         stable = await beside(ask, 2 * SETTLE_SECONDS)
-        offsets = {tp: offset for tp, offset in stable.items() if offset is not None}
-        fresh = [TopicPartition(*tp) for tp, offset in stable.items() if offset is None]
-        if fresh:
-            consumer = self._thread._ensure_consumer()  # noqa: SLF001 - our own thread
-            first = await self._thread.on_own_loop(consumer.beginning_offsets(fresh))
-            offsets.update({TP(*tp): offset for tp, offset in first.items()})
+        consumer = self._thread._ensure_consumer()  # noqa: SLF001 - our own thread
+        places = [TopicPartition(*tp) for tp in wanted]
+        first = await self._thread.on_own_loop(consumer.beginning_offsets(places))
+        last = await self._thread.on_own_loop(consumer.end_offsets(places))
+        offsets = {tp: first[tp] if (at := stable[tp]) is None else at for tp in wanted}
+        gone = {tp: at for tp, at in offsets.items() if not first[tp] <= at <= last[tp]}
+        if gone:
+            raise deleted(self.app.conf.id, gone)
         return offsets
+
+    async def ends(self, partitions: Iterable[TP]) -> dict[TP, int]:
+        """Return the offset after the last committed record of each partition.
+
+        Raises:
+            aiokafka.errors.KafkaError: Kafka did not answer.
+        """
+        consumer = self._thread._ensure_consumer()  # noqa: SLF001 - our own thread
+        places = [TopicPartition(*tp) for tp in partitions]
+        found = await self._thread.on_own_loop(consumer.end_offsets(places))
+        return {TP(*tp): end for tp, end in found.items()}
 
     async def perform_seek(self) -> None:
         """Move every source partition to where `prepare` found it."""
         await self.rewind(self.resume)
+
+    async def release(self, source: TP) -> None:
+        """Let the records of a partition come that was held back."""
+        if source in self.held_back:
+            self.held_back.discard(source)
+            # A look for records that is under way knows nothing of it: this wakes it up.
+            await self.rewind({source: self.done[source]})
 
     async def rewind(self, offsets: Mapping[TP, int]) -> None:
         """Fetch partitions again, each from an offset; batches fetched before are stale at once."""
@@ -220,7 +170,7 @@ class Consumer(driver.Consumer):
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Remember as whom we got them: commits of that generation only are ours to make."""
-        coordinator = self._thread._ensure_consumer()._coordinator  # noqa: SLF001
+        coordinator = self.coordinator
         if coordinator.generation >= 0 and coordinator.member_id:
             self.member = Member(
                 self.app.conf.id, coordinator.generation, coordinator.member_id,
@@ -235,8 +185,9 @@ class Consumer(driver.Consumer):
         for tp in revoked:
             self.epochs[tp] += 1
             self.positions.pop(tp, None)
-            if tp in self.done:
-                self.left[tp] = self.done.pop(tp)
+            done = self.done.pop(tp, None)
+            if done is not None and tp not in self.held_back:
+                self.left[tp] = done
 
     async def wait_empty(self) -> None:
         """Return once all that agents have worked on is committed, or cannot be in time.
@@ -263,15 +214,6 @@ class Consumer(driver.Consumer):
             TopicPartition(*tp): OffsetAndMetadata(offset, "") for tp, offset in offsets.items()
         }
         await self._thread.on_own_loop(consumer.commit(committed))
-
-    def lags(self) -> dict[TP, int]:
-        """Return, by source partition, how many records lie after the position worked up to."""
-        lags = {}
-        for tp, offset in self.done.items():
-            highwater = self.highwater(tp)
-            if highwater is not None:
-                lags[tp] = max(0, highwater - offset)
-        return lags
 
     async def create_topic(self, *_: Any, **__: Any) -> None:  # noqa: ANN401 - Faust's own
         """Do nothing: topics.yaml makes topics."""

@@ -59,17 +59,23 @@ class Peers:
         Args:
             request: For a student of a tenant that is said, that student's worker; else all.
         """
-        told, partitions = request.match_info, self._worker.holders()
-        tenant, student = request.query.get("tenant"), told.get("student_id")
+        partitions = self._worker.holders()
         if request.headers.get(HOP):
             return [self._worker.url]
-        if tenant is None or student is None:
+        if not _one_student(request):
             return sorted({self._worker.url, *partitions.values()})
-        keys = [student_key(tenant, spelled) for spelled in spellings(student)]
-        places = {partitions.get(self._worker.partition_of(key)) for key in keys}
-        if None in places:
+        urls = {partitions.get(place) for place in self.places(request)}
+        if None in urls:
             raise Unreachable
-        return sorted(place for place in places if place)
+        return sorted(url for url in urls if url)
+
+    def places(self, request: web.Request) -> set[int]:
+        """Return the partitions that may hold what a request is about, whoever has them."""
+        if not _one_student(request):
+            return set(range(self._worker.partitions))
+        tenant, student = request.query["tenant"], request.match_info["student_id"]
+        keys = (student_key(tenant, spelled) for spelled in spellings(student))
+        return {self._worker.partition_of(key) for key in keys}
 
     async def ask(self, urls: Iterable[str], request: web.Request) -> list[Answer | Problem]:
         """Return what each worker answers; a `Problem` where it has nothing, or does not answer."""
@@ -95,6 +101,10 @@ class Peers:
                 return _problem(response.status, body)
         except (aiohttp.ClientError, TimeoutError, ValueError, KeyError):
             return Unreachable()
+
+
+def _one_student(request: web.Request) -> bool:
+    return "tenant" in request.query and "student_id" in request.match_info
 
 
 def _problem(status: int, body: Mapping[str, Any]) -> Problem:
@@ -138,7 +148,10 @@ def course_of(answers: Iterable[Answer | Problem]) -> Answer:
         "course_id": course,
         "students": sorted(students, key=lambda row: int(row["student_id"])),
     }
-    missing = any(isinstance(answer, Unreachable) for answer in answers)
+    missing = any(
+        isinstance(answer, Unreachable) or (isinstance(answer, dict) and "partial" in answer)
+        for answer in answers
+    )
     return whole | {"partial": True} if missing else whole
 
 

@@ -14,7 +14,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from streams.errors import place
 from streams.web import peers, views
 from streams.web.access import Access, granted
-from streams.web.peers import Peers
+from streams.web.peers import Peers, Unreachable
 from streams.web.views import Problem
 
 if TYPE_CHECKING:
@@ -93,11 +93,22 @@ class _Answers:
         return _json({"live": True})
 
     async def ready(self, _: web.Request) -> web.Response:
-        """Rows are those of every event worked on so far, or why they may not be."""
+        """All that is ours is restored and worked on, or why it is not."""
         reasons = self._worker.not_ready()
-        if reasons:
-            return _json({"ready": False, "reasons": reasons}, HTTPStatus.SERVICE_UNAVAILABLE)
-        return _json({"ready": True})
+        if not reasons:
+            return _json({"ready": True})
+        told: dict[str, Any] = {"ready": False, "reasons": reasons}
+        restoring = self._worker.restoring()
+        if restoring:
+            progress = self._worker.recovery.changelog.progress
+            told["restoring"] = {
+                "partitions": sorted(restoring),
+                "records": progress.done,
+                "records_total": progress.total,
+                "records_per_second": round(progress.rate),
+                "remaining_seconds": progress.remaining_seconds,
+            }
+        return _json(told, HTTPStatus.SERVICE_UNAVAILABLE)
 
     async def metrics(self, _: web.Request) -> web.Response:
         """The numbers, in Prometheus's text format."""
@@ -123,7 +134,7 @@ class _Answers:
         self, request: web.Request, view: Callable[..., views.Answer]
     ) -> list[views.Answer | Problem]:
         """Return what every worker that may hold it answers, ourselves among them."""
-        reasons = self._worker.not_ready()
+        reasons = self._worker.not_serving()
         if reasons:
             raise Problem(
                 HTTPStatus.SERVICE_UNAVAILABLE,
@@ -140,6 +151,8 @@ class _Answers:
                 answers.append(view(self._worker.table.data, **request.match_info, tenant=tenant))
             except Problem as problem:
                 answers.append(problem)
+            if self._peers.places(request) & self._worker.restoring():
+                answers.append(Unreachable())  # what is restored answers; the rest may hold more
         return answers
 
 

@@ -21,11 +21,11 @@ from streams.engine import commit
 from streams.engine import loop as loops
 from streams.engine.blocking import Failed, Hung, NeverTaken
 from streams.engine.commit import Committer
+from streams.engine.fetch import RecordBatch
 from streams.engine.loop import Loop
 from streams.engine.outputs import Outputs, Produced
-from streams.engine.table import Overlay, PartitionStore
+from streams.engine.table import Overlay, PartitionStore, Rows
 from streams.engine.transactions import Member
-from streams.engine.transport import RecordBatch
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
@@ -258,10 +258,10 @@ class Life:
         self.kafka, self.tape = kafka, tape
         self.consumer = Consumer(kafka, tape)
         self.store = PartitionStore.__new__(PartitionStore)
-        self.store.partitions, self.store._owners_of = {}, defaultdict(set)
+        self.store.partitions, self.store.serving = defaultdict(Rows), set()
         overlay = Overlay(self.store)
         self.committer = Committer(self, Writer(kafka, tape), overlay, 6)  # type: ignore[arg-type]
-        self.loop = Loop(Adding(overlay, tape), self.committer, lambda *_: None)
+        self.loop = Loop(Adding(overlay, tape), self.committer, lambda *_: None, 1.0)
 
     async def lived(self) -> None:
         await self.committer.start()

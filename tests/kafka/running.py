@@ -207,7 +207,7 @@ def assert_changelog_is_as_recomputed(flow: Flow, found: Seen) -> None:
 def restored_table(changelog: Iterable[ConsumerRecord]) -> PartitionStore:
     store = a_store()
     for record in changelog:
-        store.load(record.partition, [record])
+        store.partitions[record.partition].load([record])
     return store
 
 

@@ -36,9 +36,9 @@ class Answer(NamedTuple):
 
 
 class Ready(Worker):
-    """A worker that says it is ready without having started."""
+    """A worker that says it serves without having started."""
 
-    def not_ready(self) -> list[str]:
+    def not_serving(self) -> list[str]:
         return []
 
 
@@ -141,6 +141,7 @@ def test_a_bug_of_ours_is_500_without_details_and_logged_without_ids(
 ) -> None:
     worker = a_worker(Ready)
     worker.table.data.publish(0, [(b"t:48", b"565", b"no row")])
+    worker.table.data.serving.add(0)
 
     with caplog.at_level(logging.INFO):
         answer = asked(ours(worker), "/api/v1/students/48/courses/565")

@@ -1,0 +1,127 @@
+"""A fetched run of records → one batch, on the thread that owns the aiokafka consumer."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
+from aiokafka.structs import TopicPartition
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+from streams.errors import RecordsDeletedError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import aiokafka
+    from aiokafka import ConsumerRecord
+
+    from streams.engine.transport import Consumer
+
+FETCH_WAIT_MS: Final = 50
+"""How long the broker may hold a fetch for want of records. aiokafka has one fetch under way per
+broker: an idle topic's long poll delays every other topic of that broker by as much."""
+
+LOOK_SECONDS: Final = 0.5
+"""How long one look for records lasts; then partitions that were held back meanwhile are seen."""
+
+
+class RecordBatch(NamedTuple):
+    """A run of records of one partition, as the consumer fetched it.
+
+    Attributes:
+        tp: The partition.
+        epoch: The partition's epoch at the fetch.
+        start: The consumer's position before the fetch.
+        end: The consumer's position after it: what to commit once the batch is done.
+        records: aiokafka's records, in offset order; none where only markers were passed.
+    """
+
+    tp: TP
+    epoch: int
+    start: int
+    end: int
+    records: Sequence[ConsumerRecord]
+
+
+class ConsumerThread(driver.AIOKafkaConsumerThread):
+    """The thread that owns the aiokafka consumer."""
+
+    consumer: Consumer
+
+    def _create_worker_consumer(self, transport: driver.Transport) -> aiokafka.AIOKafkaConsumer:
+        consumer = super()._create_worker_consumer(transport)
+        # Faust hard-codes both; aiokafka reads them when the consumer starts.
+        consumer._isolation_level = "read_committed"  # noqa: SLF001
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS  # noqa: SLF001
+        return consumer
+
+    async def on_thread_stop(self) -> None:
+        """Stop the consumer; while Kafka is away, too.
+
+        A fetch that waits to try again makes aiokafka's ``stop`` raise its own cancellation, and
+        mode would wait for this thread for ever.
+        """
+        with suppress(asyncio.CancelledError):
+            await super().on_thread_stop()
+
+    async def _fetch_records(
+        self,
+        consumer: aiokafka.AIOKafkaConsumer,
+        active_partitions: set[TP],
+        timeout: float | None = None,  # noqa: ASYNC109 - Faust's signature
+        max_records: int | None = None,
+    ) -> dict[TP, Any]:
+        before = self.consumer.positions
+        active_partitions = active_partitions - self.consumer.held_back
+        if not active_partitions:  # none would mean all of them
+            await asyncio.sleep(LOOK_SECONDS)
+            return {}
+        try:
+            fetched = await super()._fetch_records(
+                consumer, active_partitions, min(timeout or 0, LOOK_SECONDS), max_records
+            )
+        except NoOffsetForPartitionError:  # before `perform_seek`, which says where to begin
+            return {}
+        except OffsetOutOfRangeError as error:
+            raise deleted(self.consumer.app.conf.id, error.args[0]) from None
+        assignment = consumer._subscription.subscription.assignment  # noqa: SLF001
+        batches = {}
+        # No await between the fetch and here: the positions are those of this fetch.
+        for partition, records in fetched.items():
+            tp = TP(partition.topic, partition.partition)
+            end = assignment.state_value(partition).position
+            start = before.get(tp, records[0].offset)
+            before[tp] = end
+            batches[tp] = RecordBatch(tp, self.consumer.epochs[tp], start, end, records)
+        for tp in before.keys() & active_partitions - batches.keys():
+            state = assignment.state_value(TopicPartition(*tp)) if assignment else None
+            if state is not None and state.has_valid_position and state.position > before[tp]:
+                # Transaction markers alone: nothing to work on, yet to be committed, or they
+                # would stay as lag for as long as no record comes.
+                passed = RecordBatch(tp, self.consumer.epochs[tp], before[tp], state.position, [])
+                before[tp], batches[tp] = state.position, passed
+        return batches
+
+    async def on_own_loop(self, coroutine: Any) -> Any:  # noqa: ANN401 - whatever it returns
+        """Return what a coroutine of the aiokafka consumer returns, run on its own thread.
+
+        Unlike Faust's ``call_thread`` it neither queues behind a fetch nor swallows errors.
+        """
+        future = asyncio.run_coroutine_threadsafe(coroutine, self.thread_loop)
+        return await asyncio.wrap_future(future)
+
+
+def deleted(group: str, gone: Mapping[TP | TopicPartition, int]) -> RecordsDeletedError:
+    """Return the error that says which records to go on from are not in the log any more."""
+    places = ", ".join(f"{tp.topic}[{tp.partition}] offset {at}" for tp, at in sorted(gone.items()))
+    return RecordsDeletedError(
+        f"the log does not hold the records to go on from: {places}. Retention deleted them before "
+        "they were read, or the topic is another one of the same name",
+        "if they cannot be had again: stop every worker and go on without them, "
+        f"kafka-consumer-groups.sh --group {group} --topic TOPIC:PARTITION --reset-offsets "
+        "--to-earliest --execute",
+    )
