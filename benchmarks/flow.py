@@ -1,31 +1,39 @@
-"""The whole flow, raw topic to alerts, beside a plain Faust app on the same broker in the same run.
+"""Events per second, ours beside its peers: same input, same job, same broker, same run.
 
-Both get the same simulated semester and decide with the same core. Events per second count from the
-first committed source offset to the last, of both hops, so that start-up is left out.
+Two stages: ``whole``, from the raw topic to alerts, and ``keyed``, from canonical events keyed by
+student on. Every peer parses, keeps a row per student and course with a changelog, and writes drop
+and override alerts. Events count from the first committed source offset to the last, of every hop,
+so that start-up is left out of all; where a peer writes transactions, its offsets are in them.
 
-    make bench ARGS="--events 100000 --plain-events 15000"
+    make bench ARGS="--events 100000 --runs 3"
+    make bench ARGS="--only ours streams --stage keyed"
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import secrets
-import subprocess
 import sys
 import tempfile
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING
 
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer
+from confluent_kafka import TopicPartition as Place
 from kafka import KafkaAdminClient, TopicPartition
+from kafka.admin import OffsetSpec
 from kafka.errors import KafkaError
 
+from benchmarks.peers import PEERS, Job, Peer
 from streams import admin, broker
-from streams.cli.process import WorkerProcess
+from streams.core import flow
+from streams.core.intake import Reader
+from streams.engine.routing import partition_of
 from streams.player import play
 from streams.settings import Settings, load
 from streams.simulator import semester
@@ -34,20 +42,51 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 END = datetime(2026, 5, 15, 17, tzinfo=UTC)
-PATIENCE_SECONDS = 300
+PATIENCE_SECONDS = 600
+SLOW_PEERS = {"faust": 8}
+"""Which peers get how many times fewer events, or a run would take hours."""
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--events", type=int, default=100_000, help="for our worker")
-    arguments.add_argument("--plain-events", type=int, default=15_000, help="for the plain app")
+    arguments.add_argument("--events", type=int, default=100_000)
+    arguments.add_argument("--runs", type=int, default=3)
+    arguments.add_argument("--only", nargs="+", choices=PEERS, default=list(PEERS))
+    arguments.add_argument(
+        "--stage", nargs="+", choices=["keyed", "whole"], default=["keyed", "whole"]
+    )
     chosen = arguments.parse_args()
     with tempfile.TemporaryDirectory() as scratch, kafka(Path(scratch)) as servers:
-        plain = measure(servers, Path(scratch), chosen.plain_events, ours=False)
-        ours = measure(servers, Path(scratch), chosen.events, ours=True)
-    print(f"plain Faust app  {plain:>9,.0f} events/s   ({chosen.plain_events} events)")
-    print(f"gradewatch       {ours:>9,.0f} events/s   ({chosen.events} events)")
-    print(f"ratio            {ours / plain:>9.1f}")
+        for stage in chosen.stage:
+            rates: dict[str, list[tuple[float, int]]] = {}
+            for run in range(chosen.runs):
+                for name in chosen.only:
+                    why = PEERS[name].missing()
+                    if why:
+                        print(f"{PEERS[name].name}: left out: {why}", file=sys.stderr)
+                        continue
+                    events = chosen.events // SLOW_PEERS.get(name, 1)
+                    done = measure(servers, Path(scratch), PEERS[name], stage, events)
+                    rates.setdefault(name, []).append(done)
+                    note = f"{stage} {run + 1}/{chosen.runs} {PEERS[name].name}: {done[0]:,.0f}"
+                    print(note, file=sys.stderr, flush=True)
+            table(stage, chosen.events, rates)
+
+
+def table(stage: str, events: int, rates: dict[str, list[tuple[float, int]]]) -> None:
+    """Print medians, spread and ratios of one stage."""
+    middle = {name: median(rate for rate, _ in found) for name, found in rates.items()}
+    print(f"\n| {stage} stage | events/s | least to most | ours : it | alerts |")
+    print("|---|---|---|---|---|")
+    for name, found in rates.items():
+        least, most = min(found)[0], max(found)[0]
+        ratio = f"{middle['ours'] / middle[name]:.2f}" if "ours" in middle else "-"
+        given = events // SLOW_PEERS.get(name, 1)
+        print(
+            f"| {PEERS[name].name} | {middle[name]:,.0f} | {least:,.0f} to {most:,.0f} | {ratio} "
+            f"| {found[-1][1]} of {given:,} events |"
+        )
+    sys.stdout.flush()
 
 
 @contextmanager
@@ -61,72 +100,121 @@ def kafka(scratch: Path) -> Iterator[str]:
         yield running.bootstrap_servers
 
 
-def measure(servers: str, scratch: Path, events: int, *, ours: bool) -> float:
-    """Return raw events per second through both hops."""
+def measure(servers: str, scratch: Path, peer: Peer, stage: str, events: int) -> tuple[float, int]:
+    """Return events per second, and how many alerts there are in the end."""
+    job = prepared(servers, scratch, stage, events)
+    with peer.running(job):
+        rate = _rate(job, peer)
+    return rate, count(servers, job.settings.topic("grade-alerts"))
+
+
+def count(servers: str, topic: str) -> int:
+    """Return how many committed records a topic holds."""
+    reader = Consumer(
+        {
+            "bootstrap.servers": servers,
+            "group.id": "count",
+            "enable.partition.eof": True,
+            "enable.auto.commit": False,
+            "isolation.level": "read_committed",
+        }
+    )
+    partitions = reader.list_topics(topic, 10).topics[topic].partitions
+    reader.assign([Place(topic, number, OFFSET_BEGINNING) for number in partitions])
+    found, open_ends = 0, len(partitions)
+    while open_ends:
+        for message in reader.consume(10_000, 1):
+            open_ends -= message.error() is not None
+            found += message.error() is None
+    reader.close()
+    return found
+
+
+def prepared(servers: str, scratch: Path, stage: str, events: int) -> Job:
+    """Return a job on topics of its own, its input on them."""
     settings = load(
         kafka_bootstrap_servers=servers,
         namespace=f"bench-{secrets.token_hex(3)}",
         data_dir=scratch,
         web_port=0,
     )
+    home = scratch / settings.namespace
+    home.mkdir()
+    job = Job(settings, stage, home)
     admin.carry_out(servers, admin.make_plan(settings, create_external=True))
-    raw = settings.topic(settings.raw_topic)
-    asyncio.run(play(semester(1, events, END), servers, raw))
-    with _running(settings, scratch, ours=ours):
-        return _rate(settings, servers, events)
+    if stage == "whole":
+        asyncio.run(play(semester(1, events, END), servers, job.source))
+    else:
+        fill(settings, events)
+    return job
 
 
-@contextmanager
-def _running(settings: Settings, scratch: Path, *, ours: bool) -> Iterator[None]:
-    if ours:
-        worker = WorkerProcess(settings, scratch / "ours.log")
-        worker.start()
-        try:
-            yield
-        finally:
-            worker.stop()
-        return
-    where = [str(settings.kafka_bootstrap_servers), settings.namespace, str(scratch / "plain")]
-    command = [sys.executable, "-m", "benchmarks.plain_faust", *where]
-    with (
-        (scratch / "plain.log").open("wb") as log,
-        subprocess.Popen(command, stdout=log, stderr=log, cwd=Path(__file__).parents[1]) as plain,
-    ):
-        try:
-            yield
-        finally:
-            plain.kill()
+def fill(settings: Settings, events: int) -> None:
+    """``grade-events`` holds what intake makes of a semester."""
+    topic, reader = settings.topic("grade-events"), Reader()
+    told = {"bootstrap.servers": settings.kafka_bootstrap_servers, "linger.ms": 50}
+    producer = Producer(told)
+    for number, raw in enumerate(semester(1, events, END)):
+        taken = flow.take_in(reader, raw.value, raw.timestamp_ms)
+        if not isinstance(taken, flow.Passed):
+            continue
+        headers = [
+            ("gradewatch.topic", settings.topic(settings.raw_topic).encode()),
+            ("gradewatch.partition", b"0"),
+            ("gradewatch.offset", str(number).encode()),
+        ]
+        place = partition_of(taken.key, 4)
+        producer.produce(
+            topic, taken.value, taken.key, place, timestamp=raw.timestamp_ms, headers=headers
+        )  # fmt: skip
+        if number % 10_000 == 0:
+            producer.flush()
+    producer.flush()
 
 
-def _rate(settings: Settings, servers: str, events: int) -> float:
+def _rate(job: Job, peer: Peer) -> float:
     """Watch the group's committed offsets from the first to the last."""
-    raw, canonical = settings.topic(settings.raw_topic), settings.topic("grade-events")
-    client = KafkaAdminClient(bootstrap_servers=servers)
+    hops = [job.source] if job.stage == "keyed" else [job.source, peer.between(job)]
+    client = KafkaAdminClient(bootstrap_servers=str(job.settings.kafka_bootstrap_servers))
+    events = sum(_ends(client, job.source))
     begun, at_first, deadline = 0.0, 0, time.monotonic() + PATIENCE_SECONDS
     try:
         while time.monotonic() < deadline:
             now = time.monotonic()
-            done = {raw: 0, canonical: 0}
-            for place, offset in _committed(client, settings.group).items():
-                if place.topic in done:
-                    done[place.topic] += max(0, offset)
-            if not begun and done[raw]:
-                begun, at_first = now, done[raw]
-            # The raw topic holds exactly `events`; the other is whatever intake passed.
-            if done[raw] >= events and done[canonical] >= admin.record_count(servers, canonical):
+            done = _committed(client, job.settings.group, hops)
+            if not begun and done[hops[0]]:
+                begun, at_first = now, done[hops[0]]
+            if done[hops[0]] >= events and _is_through(client, hops[-1], done):
                 return (events - at_first) / (now - begun)
             time.sleep(0.05)
     finally:
         client.close()
-    raise SystemExit(f"not done within {PATIENCE_SECONDS} s: {json.dumps(done)}")
+    raise SystemExit(f"{peer.name}: not done within {PATIENCE_SECONDS} s: {done}")
 
 
-def _committed(client: KafkaAdminClient, group: str) -> dict[TopicPartition, int]:
+def _is_through(client: KafkaAdminClient, topic: str, done: dict[str, int]) -> bool:
+    """Tell whether a hop is worked to its end; the last transaction's marker is no work."""
+    ends = _ends(client, topic)
+    return done[topic] >= sum(ends) - len(ends)
+
+
+def _ends(client: KafkaAdminClient, topic: str) -> list[int]:
+    partitions = next(iter(client.describe_topics([topic])))["partitions"]
+    places = [TopicPartition(topic, number) for number in range(len(partitions))]
+    found = client.list_partition_offsets(dict.fromkeys(places, OffsetSpec.LATEST))
+    return [found[at].offset for at in places]
+
+
+def _committed(client: KafkaAdminClient, group: str, topics: list[str]) -> dict[str, int]:
+    done = dict.fromkeys(topics, 0)
     try:
         offsets = client.list_group_offsets(group)[group]
     except KafkaError:  # the group is not there yet
-        return {}
-    return {place: found.offset for place, found in offsets.items()}
+        return done
+    for place, found in offsets.items():
+        if place.topic in done:
+            done[place.topic] += max(0, found.offset)
+    return done
 
 
 if __name__ == "__main__":

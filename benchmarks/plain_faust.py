@@ -16,7 +16,7 @@ from streams.core.intake import Reader
 from streams.core.scores import Position, Source
 from streams.settings import load, shipped
 
-BOOTSTRAP, NAMESPACE, DATA_DIR = sys.argv[1:4]
+BOOTSTRAP, NAMESPACE, DATA_DIR, STAGE, GUARANTEE = sys.argv[1:6]
 settings = load(namespace=NAMESPACE)
 app = faust.App(
     settings.group,
@@ -26,6 +26,7 @@ app = faust.App(
     topic_partitions=4,
     web_enabled=False,
     topic_disable_leader=True,
+    processing_guarantee=GUARANTEE,
 )
 
 
@@ -40,7 +41,6 @@ reader = Reader()
 judge = Judge(rules.load(shipped("rules.yaml").read_text(), "rules.yaml"), b"sixteen bytes or more")
 
 
-@app.agent(raw)
 async def intake(stream: faust.StreamT) -> None:
     async for event in stream.events():
         taken = flow.take_in(reader, event.value, int(event.message.timestamp * 1000))
@@ -48,6 +48,10 @@ async def intake(stream: faust.StreamT) -> None:
             await events.send(key=taken.key, value=taken.value)
         elif taken is not None:
             await refused.send(key=event.key, value=event.value)
+
+
+if STAGE == "whole":
+    app.agent(raw)(intake)
 
 
 @app.agent(events)

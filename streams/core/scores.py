@@ -21,9 +21,14 @@ from streams.core.events import (
     Points,
 )
 from streams.core.history import Seen, Standing, settle
+from streams.core.packed import pack, unpack
 
 KEPT_GRADE_CHANGES: Final = 3
 """Assignments whose latest grade change a row keeps, as likely causes of its next alert."""
+
+
+class UnreadableError(Exception):
+    """A row's value is none of ours. It stays as it is; events about it are refused."""
 
 
 class Source(Struct, frozen=True, array_like=True, gc=False):
@@ -278,23 +283,16 @@ _decoder: Final = msgspec.json.Decoder(Row)
 
 def encode(row: Row) -> bytes:
     """Return the row's value on ``grade-scores-changelog``; equal rows give equal bytes."""
-    return _encoder.encode(row)
+    return pack(_encoder.encode(row))
 
 
 def decode(value: bytes) -> Row:
     """Return the row that ``encode`` wrote.
 
     Raises:
-        msgspec.MsgspecError: Another producer wrote it.
+        UnreadableError: Another version of gradewatch wrote it, or another producer.
     """
-    return _decoder.decode(value)
-
-
-def row_key(tenant: str, student_id: str, course_id: str) -> bytes:
-    """Return the changelog's key of a row.
-
-    Example:
-        >>> row_key("44fJ", "48", "565")
-        b'44fJ:48:565'
-    """
-    return f"{tenant}:{student_id}:{course_id}".encode()
+    try:
+        return _decoder.decode(unpack(value))
+    except (ValueError, msgspec.MsgspecError) as error:
+        raise UnreadableError("a row that this version of gradewatch did not write") from error

@@ -54,6 +54,7 @@ class Rows:
         self.owners: dict[Owner, dict[Item, bytes]] = {}
         self.position = 0
         self._owners_of: defaultdict[Item, set[Owner]] = defaultdict(set)
+        self._names: dict[bytes, bytes] = {}
 
     def owners_of(self, item: Item) -> Iterable[Owner]:
         """Return who has a row for an item, from an index."""
@@ -62,7 +63,10 @@ class Rows:
     def apply(self, changes: Iterable[Change]) -> None:
         """Change rows; None removes one."""
         owners, owners_of = self.owners, self._owners_of
-        for owner, item, value in changes:
+        # A name is one object, however many rows have it: 80 bytes a row.
+        named = self._names.setdefault
+        for told_owner, told_item, value in changes:
+            owner, item = named(told_owner, told_owner), named(told_item, told_item)
             if value is not None:
                 owners.setdefault(owner, {})[item] = value
                 owners_of[item].add(owner)

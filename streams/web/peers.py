@@ -143,7 +143,7 @@ def course_of(answers: Iterable[Answer | Problem]) -> Answer:
     students = [
         row for answer in found if answer["course_id"] == course for row in answer["students"]
     ]
-    whole = {
+    whole: Answer = {
         "tenant": tenant,
         "course_id": course,
         "students": sorted(students, key=lambda row: int(row["student_id"])),
@@ -152,6 +152,9 @@ def course_of(answers: Iterable[Answer | Problem]) -> Answer:
         isinstance(answer, Unreachable) or (isinstance(answer, dict) and "partial" in answer)
         for answer in answers
     )
+    unreadable = sum(answer.get("unreadable", 0) for answer in found)
+    if unreadable:
+        whole["unreadable"] = unreadable
     return whole | {"partial": True} if missing else whole
 
 

@@ -13,7 +13,7 @@ from streams.core import ids, scores
 from streams.core.events import student_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from streams.core.scores import Override, Row, Scores
     from streams.engine.table import PartitionStore
@@ -63,14 +63,17 @@ def student(table: PartitionStore, student_id: str, tenant: str | None = None) -
         Problem: ``bad_id``, ``not_found`` or ``tenant_required``.
     """
     for spelled in spellings(student_id):
-        found = {}
+        found = dict[str, _Rows]()
         for owner in _owners(spelled, tenant, table.owners()):
-            rows = [_answer(owner, item, row) for item, row in _known(table, owner)]
-            if rows:
-                found[_tenant(owner)] = sorted(rows, key=lambda row: int(row["course_id"]))
+            for item in table.items_of(owner):
+                _Rows.of(found, owner).add(table, owner, item)
+        found = {whose: rows for whose, rows in found.items() if rows}
         if found:
             whose = only(found)
-            return {"tenant": whose, "student_id": spelled, "courses": found[whose]}
+            rows = found[whose]
+            courses = sorted(rows.answers, key=lambda row: int(row["course_id"]))
+            told = {"tenant": whose, "student_id": spelled, "courses": courses}
+            return told | rows.unreadable_if_any()
     raise Problem(404, "not_found", "no scores of such a student are held here")
 
 
@@ -115,17 +118,18 @@ def course(table: PartitionStore, course_id: str, tenant: str | None = None) -> 
         Problem: ``bad_id``, ``not_found`` or ``tenant_required``.
     """
     for spelled in spellings(course_id):
-        item, found = spelled.encode(), dict[str, list[Answer]]()
+        item, found = spelled.encode(), dict[str, _Rows]()
         for owner in table.owners_of(item):
-            row = _row(table, owner, item) if tenant in {None, _tenant(owner)} else None
-            if row:
-                roster = found.setdefault(_tenant(owner), [])
-                if not row.deleted:
-                    roster.append(_answer(owner, item, row))
+            if tenant in {None, _tenant(owner)}:
+                _Rows.of(found, owner).add(table, owner, item)
+        found = {whose: rows for whose, rows in found.items() if rows}
         if found:
             whose = only(found)
-            students = sorted(found[whose], key=lambda row: int(row["student_id"]))
-            return {"tenant": whose, "course_id": spelled, "students": students}
+            rows = found[whose]
+            there = (row for row in rows.answers if row["workflow_state"] != "deleted")
+            students = sorted(there, key=lambda row: int(row["student_id"]))
+            told = {"tenant": whose, "course_id": spelled, "students": students}
+            return told | rows.unreadable_if_any()
     raise Problem(404, "not_found", "no scores of such a course are held here")
 
 
@@ -149,11 +153,31 @@ def _owners(student_id: str, tenant: str | None, among: Iterable[bytes]) -> list
     return [owner for owner in among if owner.endswith(ending)]
 
 
-def _known(table: PartitionStore, owner: bytes) -> Iterator[tuple[bytes, Row]]:
-    for item in table.items_of(owner):
-        row = _row(table, owner, item)
-        if row:
-            yield item, row
+class _Rows:
+    """A tenant's rows of an answer; one that cannot be read does not hide the others."""
+
+    def __init__(self) -> None:
+        self.answers: list[Answer] = []
+        self._unreadable = 0
+
+    @classmethod
+    def of(cls, found: dict[str, _Rows], owner: bytes) -> _Rows:
+        return found.setdefault(_tenant(owner), cls())
+
+    def add(self, table: PartitionStore, owner: bytes, item: bytes) -> None:
+        try:
+            row = _row(table, owner, item)
+        except scores.UnreadableError:
+            self._unreadable += 1
+        else:
+            if row:
+                self.answers.append(_answer(owner, item, row))
+
+    def unreadable_if_any(self) -> Answer:
+        return {"unreadable": self._unreadable} if self._unreadable else {}
+
+    def __bool__(self) -> bool:
+        return bool(self.answers or self._unreadable)
 
 
 def _row(table: PartitionStore, owner: bytes, item: bytes) -> Row | None:

@@ -15,6 +15,9 @@ from aiohttp import ClientSession
 from faust.web import base
 from mode.utils.imports import symbol_by_name
 
+from streams.core import scores
+from streams.core.events import CourseGradeChange
+from streams.core.scores import Position, Source
 from streams.web.access import Access
 from streams.web.server import install, mount
 from streams.worker import Worker
@@ -116,6 +119,30 @@ def test_without_ours_faust_answers_at_its_index() -> None:
     assert asked(worker, "/").status == 200
 
 
+def a_worker_with_a_row_it_cannot_read() -> Worker:
+    event = CourseGradeChange(
+        event_id="e1", tenant="t", student_id="48", course_id="565",
+        event_time="2026-02-03T12:00:00.000Z", current_score=71.5,
+    )  # fmt: skip
+    known = scores.apply(None, event, Position("topic-id", 7), Source("raw", 0, 7)).row
+    assert known
+    row = scores.encode(known)
+    worker = a_worker(Ready)
+    worker.table.data.publish(0, [(b"t:48", b"565", b"no row"), (b"t:48", b"566", row)])
+    worker.table.data.publish(0, [(b"t:49", b"565", row)])
+    worker.table.data.serving.add(0)
+    return worker
+
+
+def test_a_row_that_cannot_be_read_does_not_hide_the_others() -> None:
+    student = asked(ours(a_worker_with_a_row_it_cannot_read()), "/api/v1/students/48").body
+    course = asked(ours(a_worker_with_a_row_it_cannot_read()), "/api/v1/courses/565").body
+
+    assert [row["course_id"] for row in student["courses"]] == ["566"]
+    assert [row["student_id"] for row in course["students"]] == ["49"]
+    assert student["unreadable"] == course["unreadable"] == 1
+
+
 @pytest.mark.parametrize("path", VIEWS)
 def test_a_worker_that_is_not_ready_shows_no_row_and_says_when_to_ask_again(path: str) -> None:
     worker = a_worker()
@@ -149,7 +176,7 @@ def test_a_bug_of_ours_is_500_without_details_and_logged_without_ids(
     told = {"code": "internal_server_error", "message": "this is a bug of ours"}
     assert (answer.status, answer.body) == (500, {"error": told})
     [line] = [r.getMessage() for r in caplog.records if r.name == "gradewatch.web"]
-    assert line.startswith("/api/v1/students/{student_id}/courses/{course_id}: DecodeError in")
+    assert line.startswith("/api/v1/students/{student_id}/courses/{course_id}: UnreadableError in")
     assert "565" not in caplog.text
     assert "/48" not in caplog.text
 

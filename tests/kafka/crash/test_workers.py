@@ -6,14 +6,12 @@ import os
 import random
 import signal
 import time
-from datetime import UTC, datetime
-from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
 
-from streams.simulator import semester
-from tests.kafka.running import Flow, assert_all_is_as_recomputed, until
+from tests.kafka.crash.load import Load, await_progress
+from tests.kafka.running import Flow, assert_all_is_as_recomputed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,27 +21,6 @@ if TYPE_CHECKING:
     from tests.kafka.conftest import Kafka
 
 pytestmark = [pytest.mark.kafka, pytest.mark.crash]
-
-END = datetime(2026, 5, 15, 17, tzinfo=UTC)
-RATE = 1_500
-"""Events a second: what every machine that runs this can work on."""
-
-
-class Load:
-    """A semester that is being played while a test does harm."""
-
-    def __init__(self, flow: Flow, seed: int, events: int) -> None:
-        self._flow, self.events = flow, events
-        records = semester(seed, events, END)
-        self._player = Thread(target=flow.play, args=(records, RATE), daemon=True)
-        self._player.start()
-
-    def require_under_way(self) -> None:
-        assert self._player.is_alive(), "invalid: the load had ended before the fault"
-
-    def await_worked(self) -> None:
-        self._player.join()
-        self._flow.await_worked(self.events)
 
 
 @pytest.fixture
@@ -56,16 +33,6 @@ def workers(flow: Flow, request: pytest.FixtureRequest) -> Iterator[list[WorkerP
     """As many running workers as the test asks for."""
     with flow.workers(*(f"worker-{number}" for number in range(request.param))) as started:
         yield started
-
-
-def progress(flow: Flow) -> int:
-    return flow.committed(flow.settings.raw_topic) + flow.committed("grade-events")
-
-
-def await_progress(flow: Flow) -> None:
-    """Return once more of both sources is committed than now."""
-    before = progress(flow)
-    until(lambda: progress(flow) > before)
 
 
 @pytest.mark.parametrize("workers", [1, 3], indirect=True)

@@ -1,0 +1,164 @@
+"""Who does the same job: ours, a plain Faust app, a Kafka Streams app; and how each is started."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from streams.cli.process import WorkerProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from streams.settings import Settings
+
+HERE = Path(__file__).parent
+JAVA_APP = HERE / "kafka_streams"
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a peer is to do.
+
+    Attributes:
+        settings: Whose Kafka, and which namespace.
+        stage: ``whole``: raw topic to alerts; ``keyed``: from ``grade-events`` on.
+        scratch: A directory of the run's own.
+    """
+
+    settings: Settings
+    stage: str
+    scratch: Path
+
+    @property
+    def source(self) -> str:
+        """The topic that the job begins at."""
+        name = self.settings.raw_topic if self.stage == "whole" else "grade-events"
+        return self.settings.topic(name)
+
+
+class Running:
+    """A peer's process."""
+
+    def __init__(self, pid: int) -> None:
+        """Remember it."""
+        self.pid = pid
+
+    def kill(self) -> None:
+        """It ended as in a crash."""
+        os.kill(self.pid, signal.SIGKILL)
+
+
+@dataclass(frozen=True)
+class Peer:
+    """Something that does the job.
+
+    Attributes:
+        name: What the table calls it.
+        between: The topic between its two hops, by job.
+        running: Runs it for as long as a block.
+        missing: Why it cannot run here; empty if it can.
+    """
+
+    name: str
+    between: Callable[[Job], str]
+    running: Callable[[Job], object]
+    missing: Callable[[], str] = lambda: ""
+
+
+@contextmanager
+def ours(job: Job) -> Iterator[Running]:
+    worker = WorkerProcess(job.settings, job.scratch / "ours.log")
+    worker.start()
+    try:
+        yield Running(worker.pid)
+    finally:
+        worker.stop()
+
+
+@contextmanager
+def _process(command: list[str], log: Path) -> Iterator[Running]:
+    with log.open("ab") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output, cwd=HERE.parent)
+    try:
+        yield Running(process.pid)
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def plain_faust(guarantee: str) -> Callable[[Job], object]:
+    def running(job: Job) -> object:
+        where = [str(job.settings.kafka_bootstrap_servers), job.settings.namespace]
+        more = [str(job.scratch / "plain"), job.stage, guarantee]
+        command = [sys.executable, "-m", "benchmarks.plain_faust", *where, *more]
+        return _process(command, job.scratch / "plain.log")
+
+    return running
+
+
+def kafka_streams(guarantee: str) -> Callable[[Job], object]:
+    def running(job: Job) -> object:
+        settings = job.settings
+        jars = f"{JAVA_APP}/target/peer-1.jar:{JAVA_APP}/target/dependency/*"
+        told = [
+            str(settings.kafka_bootstrap_servers), settings.group, job.stage, job.source,
+            settings.topic("grade-alerts"), "2", guarantee, str(job.scratch / "java"),
+        ]  # fmt: skip
+        java = ["java", "-Xmx2g", "-XX:+UseParallelGC", "-cp", jars, "peer.Peer", *told]
+        return _process(java, job.scratch / "java.log")
+
+    return running
+
+
+def java_app_missing() -> str:
+    """Build the Kafka Streams app, or return why it cannot be built."""
+    maven = shutil.which("mvn")
+    if not maven or not shutil.which("javac"):
+        return "javac and Maven are not here"
+    if not (JAVA_APP / "target" / "peer-1.jar").exists():
+        print("building the Kafka Streams app with Maven ...", file=sys.stderr)
+        built = subprocess.run(
+            [maven, "-q", "-B", "package"],
+            cwd=JAVA_APP, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if built.returncode:
+            return "Maven did not build it: " + built.stdout.strip()[-300:]
+    return ""
+
+
+def canonical(job: Job) -> str:
+    return job.settings.topic("grade-events")
+
+
+def repartition(job: Job) -> str:
+    return f"{job.settings.group}-events-repartition"
+
+
+PEERS = {
+    "ours": Peer("gradewatch, exactly once", canonical, ours),
+    "streams": Peer(
+        "Kafka Streams 4.3.1, exactly_once_v2",
+        repartition,
+        kafka_streams("exactly_once_v2"),
+        java_app_missing,
+    ),
+    "streams-alo": Peer(
+        "Kafka Streams 4.3.1, at least once",
+        repartition,
+        kafka_streams("at_least_once"),
+        java_app_missing,
+    ),
+    "faust": Peer("plain Faust app, at least once", canonical, plain_faust("at_least_once")),
+}

@@ -1,0 +1,44 @@
+"""The broker ends, in order or not, and is away for twenty seconds under load."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from streams.simulator import semester
+from tests.kafka.crash.load import END, await_progress
+from tests.kafka.running import Flow, assert_all_is_as_recomputed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.kafka.conftest import OwnKafka
+
+pytestmark = [pytest.mark.kafka, pytest.mark.crash]
+
+AWAY_SECONDS = 20
+EVENTS = 30_000
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("end", ["stop", "kill"])
+def test_a_broker_that_is_away_for_twenty_seconds(
+    own_kafka: OwnKafka, namespace: str, tmp_path: Path, end: str, workers: int
+) -> None:
+    flow = Flow(own_kafka.bootstrap_servers, namespace, tmp_path)
+    names = [f"worker-{number}" for number in range(workers)]
+    with flow.workers(*names) as started:
+        flow.play(semester(51, EVENTS, END))
+        await_progress(flow)
+        assert flow.lag() > 0, "invalid: nothing was under way"
+        getattr(own_kafka, end)()
+        time.sleep(AWAY_SECONDS)
+        own_kafka.start()
+        flow.play(semester(52, EVENTS, END))
+        flow.await_worked(2 * EVENTS)
+        for worker in started:
+            worker.require_alive()
+
+    assert_all_is_as_recomputed(flow)
