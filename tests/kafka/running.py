@@ -12,9 +12,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from kafka import KafkaAdminClient
 
 from streams import admin
 from streams.cli.process import WorkerProcess
+from streams.core import flow as core
+from streams.core import rules
+from streams.core.alerts import Judge
+from streams.core.alerts import encode as encode_alert
+from streams.core.scores import Position, Source
+from streams.core.scores import encode as encode_row
+from streams.engine.table import changelog_key
 from streams.player import play
 from streams.settings import Guarantee, Settings, load
 from streams.web import views
@@ -27,6 +35,8 @@ if TYPE_CHECKING:
 
     from aiokafka import ConsumerRecord
 
+    from streams.core.events import GradeEvent
+    from streams.core.scores import Row
     from streams.engine.table import PartitionStore
     from streams.simulator import RawRecord
 
@@ -80,6 +90,19 @@ class Flow:
                 worker.await_ready()
             yield started
 
+    def make_anew(self, name: str) -> None:
+        """Delete a topic, and make one of the same name."""
+        client = KafkaAdminClient(bootstrap_servers=self.servers)
+        try:
+            client.delete_topics([self.topic(name)])
+            until(lambda: self.topic(name) not in client.list_topics())
+        finally:
+            client.close()
+        admin.carry_out(self.servers, admin.make_plan(self.settings, create_external=True))
+
+    def topic_id(self, name: str) -> str:
+        return self._topics[self.topic(name)].topic_id
+
     def topic(self, name: str) -> str:
         return self.settings.topic(name)
 
@@ -122,6 +145,7 @@ class Seen(NamedTuple):
 
     Attributes:
         expected: The recomputation.
+        passable: Partition and offset of every raw record that must be on ``grade-events``.
         refusable: Partition and offset of every raw record that must be refused.
         alerts: Values of ``grade-alerts``, repeats included.
         refused: Records of ``grade-events-refused``, repeats included.
@@ -129,6 +153,7 @@ class Seen(NamedTuple):
     """
 
     expected: oracle.Result
+    passable: set[tuple[int, int]]
     refusable: set[tuple[int, int]]
     alerts: list[dict[str, Any]]
     refused: list[ConsumerRecord]
@@ -142,13 +167,20 @@ def seen(flow: Flow) -> Seen:
     order = dict.fromkeys(source(event) for event in events)  # a repeat counts once, as the first
     order.update(dict.fromkeys(raw))  # then what intake did not pass
     expected = oracle.fold((raw[at].value, raw[at].timestamp, (raw[at].topic, *at)) for at in order)
-    refusable = {
-        at
-        for at, journey in zip(order, expected.journeys, strict=True)
-        if journey.startswith("refused/")
-    }
+
+    def fated(fate: str) -> set[tuple[int, int]]:
+        journeys = zip(order, expected.journeys, strict=True)
+        return {at for at, journey in journeys if journey.startswith(f"{fate}/")}
+
     alerts = [json.loads(record.value) for record in flow.read("grade-alerts")]
-    return Seen(expected, refusable, alerts, flow.read("grade-events-refused"), events)
+    refused = flow.read("grade-events-refused")
+    return Seen(expected, fated("passed"), fated("refused"), alerts, refused, events)
+
+
+def a_judge(settings: Settings) -> Judge:
+    text = settings.rules.read_text(encoding="utf-8")
+    key = settings.id_key.get_secret_value().encode()
+    return Judge(rules.load(text, str(settings.rules)), key)
 
 
 def source(record: ConsumerRecord) -> tuple[int, int]:
@@ -217,9 +249,38 @@ def assert_all_is_as_recomputed(flow: Flow) -> None:
     assert found.alerts, "invalid: a semester without alerts proves nothing"
     if flow.settings.guarantee is Guarantee.EXACTLY_ONCE:
         assert_nothing_repeats(found)
+        assert_the_log_comes_to_the_same_bytes(flow, found)
+    assert {source(event) for event in found.events} == found.passable
     assert_alerts_are_as_recomputed(found)
     assert_refused_are_as_recomputed(found)
     assert_changelog_is_as_recomputed(flow, found)
+
+
+def assert_the_log_comes_to_the_same_bytes(flow: Flow, found: Seen) -> None:
+    """``grade-events`` folded record by record, without Kafka, gives every alert and row we see."""
+    judge = a_judge(flow.settings)
+    topic_id = flow.topic_id("grade-events")
+    rows: dict[bytes, Row] = {}
+    alerts: dict[int, list[bytes]] = defaultdict(list)
+    for record in found.events:
+        key = record.key
+
+        def row_of(event: GradeEvent, student: bytes = key) -> Row | None:
+            return rows.get(changelog_key(student, event.course_id.encode()))
+
+        partition, offset = source(record)
+        raw = Source(dict(record.headers)["gradewatch.topic"].decode(), partition, offset)
+        at = Position(topic_id, record.offset)
+        outcome = core.score(judge, row_of, record.value, at, raw)
+        if outcome.event is not None and outcome.row is not None:
+            rows[changelog_key(key, outcome.event.course_id.encode())] = outcome.row
+        alerts[record.partition] += map(encode_alert, outcome.alerts)
+    written: dict[int, list[bytes]] = defaultdict(list)
+    for record in flow.read("grade-alerts"):
+        written[record.partition].append(record.value)
+    assert written == {partition: values for partition, values in alerts.items() if values}
+    kept = {record.key: record.value for record in flow.read("grade-scores-changelog")}
+    assert kept == {key: encode_row(row) for key, row in rows.items()}
 
 
 def assert_refused_are_as_recomputed(found: Seen) -> None:

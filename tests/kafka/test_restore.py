@@ -65,6 +65,27 @@ def number(worker: WorkerProcess, name: str, **labels: str) -> float:
     raise AssertionError(f"no {name}")
 
 
+def an_open_transaction(flow: Flow) -> Producer:
+    """Return somebody who has written to one partition of the changelog and says no more."""
+    somebody = Producer(
+        {
+            "bootstrap.servers": flow.servers,
+            "transactional.id": f"{flow.settings.namespace}-somebody",
+            "transaction.timeout.ms": 120_000,
+        }
+    )
+    somebody.init_transactions(30)
+    somebody.begin_transaction()
+    somebody.produce(flow.topic("grade-scores-changelog"), b"never", b"a:b", HELD)
+    assert somebody.flush(30) == 0
+    return somebody
+
+
+def is_held(worker: WorkerProcess) -> bool:
+    """Tell whether a worker has restored all but the partition that is kept open."""
+    return bool(asked(worker, "/readyz")[1].get("restoring", {}).get("partitions") == [HELD])
+
+
 def students(flow: Flow) -> Iterator[tuple[int, str, str]]:
     """Yield partition, tenant and id of every student with a row."""
     partitions = len(flow.partitions("grade-events"))
@@ -80,22 +101,12 @@ def test_a_partition_serves_as_soon_as_its_own_rows_are_restored(flow: Flow) -> 
         flow.await_worked(EVENTS)
     by_partition = {place: (tenant, student) for place, tenant, student in students(flow)}
     course = next(iter(seen(flow).expected.rows))[2]
-    somebody = Producer(
-        {
-            "bootstrap.servers": flow.servers,
-            "transactional.id": f"{flow.settings.namespace}-somebody",
-            "transaction.timeout.ms": 120_000,
-        }
-    )
-    somebody.init_transactions(30)
-    somebody.begin_transaction()
-    somebody.produce(flow.topic("grade-scores-changelog"), b"never", b"a:b", HELD)
-    assert somebody.flush(30) == 0
+    somebody = an_open_transaction(flow)
 
     worker = flow.new_worker("another")
     with closing(worker):
         worker.start()
-        until(lambda: asked(worker, "/readyz")[1].get("restoring", {}).get("partitions") == [HELD])
+        until(lambda: is_held(worker))
         for place, (tenant, student) in by_partition.items():
             status, answer = asked(worker, f"/api/v1/students/{student}?tenant={tenant}")
             assert status == (503 if place == HELD else 200), answer
@@ -135,5 +146,26 @@ def test_a_standby_takes_over_without_reading_the_changelog_again(flow: Flow) ->
         assert number(second, "gradewatch_restore_records", of="done") < changelog / 4
 
         flow.play(semester(42, EVENTS, END))
+        flow.await_worked(2 * EVENTS)
+    assert_all_is_as_recomputed(flow)
+
+
+@pytest.mark.crash
+def test_kill_9_in_the_middle_of_a_restore_five_times(flow: Flow) -> None:
+    flow.play(semester(43, EVENTS, END))
+    with flow.worker:
+        flow.await_worked(EVENTS)
+    somebody = an_open_transaction(flow)
+    flow.play(semester(44, EVENTS, END))
+    worker = flow.new_worker("another")
+    with closing(worker):
+        for _ in range(5):
+            worker.start()
+            until(lambda: is_held(worker))
+            assert flow.lag() > 0, "invalid: nothing waited for the rows"
+            worker.kill()
+        somebody.abort_transaction(30)
+        worker.start()
+        worker.await_ready()
         flow.await_worked(2 * EVENTS)
     assert_all_is_as_recomputed(flow)

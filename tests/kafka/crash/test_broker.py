@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from typing import TYPE_CHECKING
 
@@ -30,7 +32,11 @@ def test_a_broker_that_is_away_for_twenty_seconds(
     flow = Flow(own_kafka.bootstrap_servers, namespace, tmp_path)
     names = [f"worker-{number}" for number in range(workers)]
     with flow.workers(*names) as started:
+        for worker in started:  # or they would have kept up with the player
+            os.kill(worker.pid, signal.SIGSTOP)
         flow.play(semester(51, EVENTS, END))
+        for worker in started:
+            os.kill(worker.pid, signal.SIGCONT)
         await_progress(flow)
         assert flow.lag() > 0, "invalid: nothing was under way"
         getattr(own_kafka, end)()
