@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,12 +64,14 @@ class Peer:
         name: What the table calls it.
         between: The topic between its two hops, by job.
         running: Runs it for as long as a block.
+        changelog: The topic of its rows, by job.
         missing: Why it cannot run here; empty if it can.
     """
 
     name: str
     between: Callable[[Job], str]
-    running: Callable[[Job], object]
+    running: Callable[[Job], AbstractContextManager[Running]]
+    changelog: Callable[[Job], str]
     missing: Callable[[], str] = lambda: ""
 
 
@@ -98,8 +100,8 @@ def _process(command: list[str], log: Path) -> Iterator[Running]:
             process.wait()
 
 
-def plain_faust(guarantee: str) -> Callable[[Job], object]:
-    def running(job: Job) -> object:
+def plain_faust(guarantee: str) -> Callable[[Job], AbstractContextManager[Running]]:
+    def running(job: Job) -> AbstractContextManager[Running]:
         where = [str(job.settings.kafka_bootstrap_servers), job.settings.namespace]
         more = [str(job.scratch / "plain"), job.stage, guarantee]
         command = [sys.executable, "-m", "benchmarks.plain_faust", *where, *more]
@@ -108,8 +110,8 @@ def plain_faust(guarantee: str) -> Callable[[Job], object]:
     return running
 
 
-def kafka_streams(guarantee: str) -> Callable[[Job], object]:
-    def running(job: Job) -> object:
+def kafka_streams(guarantee: str) -> Callable[[Job], AbstractContextManager[Running]]:
+    def running(job: Job) -> AbstractContextManager[Running]:
         settings = job.settings
         jars = f"{JAVA_APP}/target/peer-1.jar:{JAVA_APP}/target/dependency/*"
         told = [
@@ -146,19 +148,31 @@ def repartition(job: Job) -> str:
     return f"{job.settings.group}-events-repartition"
 
 
+def our_changelog(job: Job) -> str:
+    return job.settings.topic("grade-scores-changelog")
+
+
+def changelog(job: Job) -> str:
+    return f"{job.settings.group}-scores-changelog"
+
+
+OURS = Peer("gradewatch, exactly_once", canonical, ours, our_changelog)
+STREAMS = Peer(
+    "Kafka Streams 4.3.1, exactly_once_v2",
+    repartition, kafka_streams("exactly_once_v2"), changelog, java_app_missing,
+)  # fmt: skip
+STREAMS_AT_LEAST_ONCE = Peer(
+    "Kafka Streams 4.3.1, at_least_once",
+    repartition, kafka_streams("at_least_once"), changelog, java_app_missing,
+)  # fmt: skip
+FAUST = Peer("plain Faust app", canonical, plain_faust("at_least_once"), changelog)
+FAUST_EXACTLY_ONCE = Peer(
+    "plain Faust app, its exactly_once", canonical, plain_faust("exactly_once"), changelog
+)
 PEERS = {
-    "ours": Peer("gradewatch, exactly once", canonical, ours),
-    "streams": Peer(
-        "Kafka Streams 4.3.1, exactly_once_v2",
-        repartition,
-        kafka_streams("exactly_once_v2"),
-        java_app_missing,
-    ),
-    "streams-alo": Peer(
-        "Kafka Streams 4.3.1, at least once",
-        repartition,
-        kafka_streams("at_least_once"),
-        java_app_missing,
-    ),
-    "faust": Peer("plain Faust app, at least once", canonical, plain_faust("at_least_once")),
-}
+    "ours": OURS, "streams": STREAMS, "streams-alo": STREAMS_AT_LEAST_ONCE, "faust": FAUST,
+}  # fmt: skip
+"""Who is timed."""
+
+HEADLINE = {"faust": FAUST, "faust-eos": FAUST_EXACTLY_ONCE, "streams": STREAMS, "ours": OURS}
+"""Who is killed."""

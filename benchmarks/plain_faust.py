@@ -26,6 +26,8 @@ app = faust.App(
     topic_partitions=4,
     web_enabled=False,
     topic_disable_leader=True,
+    broker_session_timeout=10.0,  # as the others: a killed app is missed for so long
+    broker_heartbeat_interval=2.0,
     processing_guarantee=GUARANTEE,
 )
 

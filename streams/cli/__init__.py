@@ -14,6 +14,7 @@ COMMANDS = {
     "broker": "streams.cli.broker:broker",
     "topics": "streams.cli.topics:topics",
     "worker": "streams.cli.worker:worker",
+    "workers": "streams.cli.workers:workers",
     "events": "streams.cli.events:events",
     "scores": "streams.cli.scores:scores",
     "alerts": "streams.cli.alerts:alerts",

@@ -10,6 +10,7 @@ import java.util.HexFormat;
 final class Canvas {
     private static final long SHARD = 10_000_000_000_000L;
     private final ObjectMapper json = new ObjectMapper();
+    private long home;
 
     /** Returns the canonical event, or null for other events and what cannot be read. */
     Event read(byte[] value, int partition, long offset) {
@@ -21,6 +22,8 @@ final class Canvas {
                 return null;
             }
             Event event = new Event();
+            long course = about.path("context_id").asLong();
+            home = course >= SHARD ? course / SHARD : about.path("root_account_id").asLong() / SHARD;
             switch (about.path("event_name").asText()) {
                 case "course_grade_change" -> scores(event, body);
                 case "grade_change" -> grade(event, body, about);
@@ -44,7 +47,7 @@ final class Canvas {
         }
     }
 
-    private static void scores(Event event, JsonNode body) {
+    private void scores(Event event, JsonNode body) {
         event.type = "course_grade_change";
         event.student_id = id(body.get("user_id"));
         event.course_id = id(body.get("course_id"));
@@ -59,7 +62,7 @@ final class Canvas {
         event.old_unposted_final_score = number(body.get("old_unposted_final_score"));
     }
 
-    private static void grade(Event event, JsonNode body, JsonNode about) {
+    private void grade(Event event, JsonNode body, JsonNode about) {
         event.type = "grade_change";
         event.student_id = id(body.has("student_id") ? body.get("student_id") : body.get("user_id"));
         event.course_id = id(about.get("context_id"));
@@ -74,7 +77,7 @@ final class Canvas {
         event.muted = body.hasNonNull("muted") ? body.get("muted").asBoolean() : null;
     }
 
-    private static void override(Event event, JsonNode body) {
+    private void override(Event event, JsonNode body) {
         event.type = "grade_override";
         event.student_id = id(body.get("user_id"));
         event.course_id = id(body.get("course_id"));
@@ -97,12 +100,12 @@ final class Canvas {
         return HexFormat.of().formatHex(hash, 0, 8);
     }
 
-    private static String id(JsonNode value) {
+    private String id(JsonNode value) {
         if (value == null || value.isNull()) {
             return null;
         }
         long number = value.asLong();
-        return Long.toString(number >= SHARD ? number % SHARD : number);
+        return Long.toString(number / SHARD == home ? number % SHARD : number);
     }
 
     private static String text(JsonNode value) {
