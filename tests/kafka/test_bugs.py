@@ -60,3 +60,30 @@ def test_a_batch_that_failed_in_our_own_code_is_worked_on_again(
         assert len(found.events) == len({str(record.headers) for record in found.events})
         assert_alerts_are_as_recomputed(found)
         assert_refused_are_as_recomputed(found)
+
+
+OUT_OF_THE_GROUP = """
+from faust.assignor.partition_assignor import PartitionAssignor
+from streams.__main__ import main
+
+def on_assignment(self, assignment, as_usual=PartitionAssignor.on_assignment, calls=[]):
+    calls.append(1)
+    assert len(calls) == 1, "another URL"
+    return as_usual(self, assignment)
+
+PartitionAssignor.on_assignment = on_assignment
+main()
+"""
+"""A worker whose second assignment kills aiokafka's coordination task, as another URL does."""
+
+
+def test_a_worker_that_fell_out_of_its_group_for_good_ends_and_says_so(
+    kafka: Kafka, namespace: str, tmp_path: Path
+) -> None:
+    flow = Flow(kafka.bootstrap_servers, namespace, tmp_path)
+    with running(flow, tmp_path, "worker", program=("-c", OUT_OF_THE_GROUP)) as worker:
+        until(lambda: '"ready":true' in worker.get("/readyz"))
+        with flow.new_worker("another"):
+            assert worker.popen.wait(30) == 1
+            # Whoever meets it first says so: a fetch that waits, or the watch.
+            assert "during coordination" in worker.said() or "for good" in worker.said()
