@@ -6,6 +6,8 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
+
 from benchmarks.reading import committed_records
 from streams.core import packed
 
@@ -50,8 +52,8 @@ def _row(value: bytes, raw_topic: str) -> Any:  # noqa: ANN401 - JSON
 
     That is the offset on ``grade-events``, and the run's own prefix of the raw topic's name.
     """
-    plain = packed.unpack(value) if value[:1] == packed.VERSION else value
-    row = json.loads(plain)
+    ours = value[:1] == packed.VERSION
+    row = msgspec.msgpack.decode(packed.unpack(value)) if ours else json.loads(value)
     row.pop("applied", None)
     for change in row.get("grade_changes", []):
         change[6][0] = raw_topic

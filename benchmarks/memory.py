@@ -47,7 +47,7 @@ def main() -> None:
         train()
         return
     rows = end_of(chosen.events, 1)
-    plain = [msgspec.json.encode(row) for row in rows.values()]
+    plain = [msgspec.msgpack.encode(row) for row in rows.values()]
     names = [(bytes([*owner]), bytes([*item])) for owner, item in rows]  # as they come: copies
     values = list(map(pack, plain))
     held = Rows()
@@ -62,15 +62,16 @@ def main() -> None:
     packed = sum(map(len, values)) / number + 33
     owners = len({owner for owner, _ in rows})
     print(f"{chosen.events:,} events: {number:,} rows of {owners:,} students")
-    print(f"as JSON           {sum(map(len, plain)) / number:6.0f} bytes a row")
+    print(f"as MessagePack    {sum(map(len, plain)) / number:6.0f} bytes a row")
     print(f"packed            {packed:6.0f}")
     print(f"names, dictionaries, index {around / number:6.0f}")
     print(f"in all            {packed + around / number:6.0f}")
-    some, kept = plain[:2_000], values[:2_000]
+    some, kept, held_rows = plain[:2_000], values[:2_000], list(rows.values())[:2_000]
     for name, call in {
         "pack": lambda: [pack(one) for one in some],
         "unpack": lambda: [unpack(one) for one in kept],
         "decode": lambda: [scores.decode(one) for one in kept],
+        "encode": lambda: [scores.encode(one) for one in held_rows],
     }.items():
         print(f"{name:17} {min(repeat(call, number=1, repeat=5)) / len(some) * 1e6:6.1f} us")
 
@@ -107,7 +108,7 @@ def train() -> None:
     """Print a dictionary made of rows of all ages."""
     chance = Random(7)  # noqa: S311 - to be had again
     rows = [row for seed in range(6) for _, row in _history(16_000, seed) if chance.random() < 0.1]
-    samples = [msgspec.json.encode(row) for row in rows]
+    samples = [msgspec.msgpack.encode(row) for row in rows]
     made = zstandard.train_dictionary(DICTIONARY_BYTES, samples, dict_id=1)
     text = base64.b85encode(made.as_bytes()).decode()
     for first in range(0, len(text), 88):

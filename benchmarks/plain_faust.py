@@ -48,7 +48,7 @@ async def intake(stream: faust.StreamT) -> None:
         taken = flow.take_in(reader, event.value, int(event.message.timestamp * 1000))
         if isinstance(taken, flow.Passed):
             await events.send(key=taken.key, value=taken.value)
-        elif taken is not None:
+        elif taken is not None and event.value is not None:  # Faust cannot send nothing at all
             await refused.send(key=event.key, value=event.value)
 
 

@@ -277,8 +277,8 @@ def _grade_change(
 
 
 _with = msgspec.structs.replace
-_encoder: Final = msgspec.json.Encoder()
-_decoder: Final = msgspec.json.Decoder(Row)
+_encoder: Final = msgspec.msgpack.Encoder()
+_decoder: Final = msgspec.msgpack.Decoder(Row)
 
 
 def encode(row: Row) -> bytes:

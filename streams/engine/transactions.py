@@ -190,6 +190,11 @@ def stable_offsets(
     )
     try:
         found = _do(lambda: consumer.committed(wanted, timeout=seconds))
+    except Failed as failed:
+        raise Failed(
+            f"committed offsets: {failed}: a pending transaction holds them, or Kafka does not "
+            "answer (after a minute, ask kafka-transactions.sh find-hanging)"
+        ) from None
     finally:
         consumer.close()
     for one in found:

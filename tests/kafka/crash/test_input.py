@@ -62,6 +62,7 @@ def test_repeated_shuffled_and_a_day_late(flow: Flow) -> None:
     assert_all_is_as_recomputed(flow)
 
 
+@pytest.mark.crash
 def test_offsets_reset_to_the_beginning_repeat_no_alert_and_change_no_row(flow: Flow) -> None:
     flow.play(semester(61, EVENTS, END))
     with flow.worker:
@@ -97,6 +98,7 @@ def latest(flow: Flow) -> dict[bytes, bytes | None]:
     return {record.key: record.value for record in flow.read("grade-scores-changelog")}
 
 
+@pytest.mark.crash
 def test_a_raw_topic_made_anew_is_read_from_its_beginning(flow: Flow) -> None:
     flow.play(semester(62, EVENTS, END))
     with flow.worker:
