@@ -43,7 +43,7 @@ fix: $(READY) ## format and mend what ruff can mend
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: $(READY) ## measure the whole flow beside a plain Faust app (WHAT=transactions: ways to commit)
+bench: $(READY) ## measure beside Kafka Streams and Faust (WHAT=headline, latency, restore, rows, memory, stages, transactions)
 	@exec $(BIN)/python -m benchmarks.$(or $(WHAT),flow) $(ARGS)
 
 lock: ## renew requirements.lock from pyproject.toml

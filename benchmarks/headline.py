@@ -1,8 +1,8 @@
 """What kill -9 does to four ways of doing the job: a plain Faust app, the same with its own
 ``exactly_once``, a Kafka Streams app, and ours.
 
-Each gets the same semester in bursts and is killed in the middle of every one, started again at
-once, and left to finish. What stands in the end is compared with what the same program makes of the
+Each gets the same semester at a steady rate and is killed again and again in the middle of it,
+started again at once, and left to finish. What stands in the end is compared with what the same program makes of the
 same input without kills, so that nobody is judged by another's rules. Readers are read_committed.
 
     make bench WHAT=headline ARGS="--kills 6 --burst 3000"
@@ -40,9 +40,13 @@ if TYPE_CHECKING:
 
     from streams.simulator import RawRecord
 
-PATIENCE_SECONDS = 300
-KILL_AFTER_SECONDS = (0.1, 0.6)
-"""Between which moments of a burst the kill falls."""
+PATIENCE_SECONDS = 120
+STUCK_SECONDS = 30
+RATE = 400
+"""Events a second, which a plain Faust app just keeps up with."""
+
+KILL_AFTER_SECONDS = (0.5, 4.0)
+"""Between which moments of a burst, after its first commit, the kill falls."""
 
 
 class Run(NamedTuple):
@@ -62,7 +66,7 @@ class Run(NamedTuple):
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--kills", type=int, default=6)
-    arguments.add_argument("--burst", type=int, default=3_000, help="events for each kill")
+    arguments.add_argument("--burst", type=int, default=2_000, help="events for each kill")
     arguments.add_argument("--only", nargs="+", choices=HEADLINE, default=list(HEADLINE))
     chosen = arguments.parse_args()
     semesters = list(semester(70, chosen.kills * chosen.burst, END))
@@ -111,81 +115,96 @@ def run(
     home.mkdir()
     job = Job(settings, "whole", home)
     admin.carry_out(servers, admin.make_plan(settings, create_external=True))
-    chance, hits, recoveries = Random(7), 0, list[float]()  # noqa: S311 - to be had again
     client = KafkaAdminClient(bootstrap_servers=servers)
-    say = f"{peer.name}{', killed' if kill else ''}"
     try:
-        for number, burst in enumerate(bursts):
-            with peer.running(job) as program:
-                started, before = time.monotonic(), progress(client, peer, job)
-                if kill and number == 0:
-                    await_joined(client, job)
-                player = Thread(target=produce, args=(servers, job.source, burst))
-                player.start()
-                until(lambda: progress(client, peer, job) > before, say)  # noqa: B023
-                if kill and number:
-                    recoveries.append(time.monotonic() - started)
-                if kill:
-                    time.sleep(chance.uniform(*KILL_AFTER_SECONDS))
-                    program.kill()
-                    hits += lag(client, peer, job) > 0
-                player.join()
-                if not kill:
-                    until(lambda: lag(client, peer, job) == 0, say)
-            print(f"{say}: {number + 1} of {len(bursts)}", file=sys.stderr)
+        watched = Watched(client, peer, job)
+        if kill:
+            hits, recoveries = killed(watched, bursts)
+        else:
+            hits, recoveries = 0, []
+            for burst in bursts:
+                produce(servers, job.source, burst)
         with peer.running(job):
-            started, before = time.monotonic(), progress(client, peer, job)
-            if kill and lag(client, peer, job):
-                until(lambda: progress(client, peer, job) > before, say)
-                recoveries.append(time.monotonic() - started)
-            until(lambda: lag(client, peer, job) == 0, say)
-            time.sleep(5)  # a plain app flushes its outputs when it likes
+            if kill and watched.lag():
+                recoveries.append(watched.progresses())
+            watched.settles()
         return Run(outcome(job, peer), hits, recoveries)
     finally:
         client.close()
 
 
-def produce(servers: str, topic: str, records: list[RawRecord]) -> None:
+def killed(watched: Watched, bursts: Sequence[list[RawRecord]]) -> tuple[int, list[float]]:
+    """Play every burst and kill in the middle of each; return how many hit, and the recoveries."""
+    peer, job = watched.peer, watched.job
+    chance, hits, recoveries = Random(7), 0, list[float]()  # noqa: S311 - to be had again
+    for number, burst in enumerate(bursts, 1):
+        with peer.running(job) as program:
+            whither = job.settings.kafka_bootstrap_servers, job.source
+            player = Thread(target=produce, args=(*whither, burst, RATE))
+            player.start()
+            seconds = watched.progresses()
+            if number > 1:
+                recoveries.append(seconds)
+            time.sleep(chance.uniform(*KILL_AFTER_SECONDS))
+            program.kill()
+            hits += watched.lag() > 0
+            player.join()
+        print(f"{peer.name}: kill {number} of {len(bursts)}", file=sys.stderr)
+    return hits, recoveries
+
+
+class Watched:
+    """How far a program is, by its committed offsets."""
+
+    def __init__(self, client: KafkaAdminClient, peer: Peer, job: Job) -> None:
+        """Remember whose."""
+        self.peer, self.job = peer, job
+        self._client = client
+        self._hops = [job.source, peer.between(job)]
+
+    def _done(self) -> dict[str, int]:
+        return committed(self._client, self.job.settings.group, self._hops)
+
+    def lag(self) -> int:
+        """Return the records after the committed offsets; a last transaction's markers are none."""
+        done = self._done()
+        raw, between = (ends(self._client, hop) for hop in self._hops)
+        left = sum(between) - len(between) - done[self._hops[1]]
+        return max(0, sum(raw) - done[self._hops[0]]) + max(0, left)
+
+    def progresses(self) -> float:
+        """Return after how many seconds more is committed than now."""
+        began, before = time.monotonic(), sum(self._done().values())
+        while sum(self._done().values()) <= before:
+            if time.monotonic() > began + PATIENCE_SECONDS:
+                raise SystemExit(f"{self.peer.name}: nothing committed in {PATIENCE_SECONDS} s")
+            time.sleep(0.05)
+        return time.monotonic() - began
+
+    def settles(self) -> None:
+        """Return once all is committed, or nothing has been for half a minute: lost, or stuck."""
+        done, since = self._done(), time.monotonic()
+        while self.lag() and time.monotonic() < since + STUCK_SECONDS:
+            time.sleep(0.2)
+            now = self._done()
+            if now != done:
+                done, since = now, time.monotonic()
+        time.sleep(5)  # a plain app flushes its outputs when it likes
+
+
+def produce(servers: str, topic: str, records: list[RawRecord], rate: float | None = None) -> None:
     """A student's records stand on one partition, in order: every run is given the same."""
     producer, reader = Producer({"bootstrap.servers": servers, "linger.ms": 5}), Reader()
-    for record in records:
+    began = time.monotonic()
+    for number, record in enumerate(records):
+        if rate and number % 20 == 0:
+            producer.poll(0)
+            time.sleep(max(0.0, began + number / rate - time.monotonic()))
         taken = flow.take_in(reader, record.value, record.timestamp_ms)
         key = taken.key if isinstance(taken, flow.Passed) else b""
         place = partition_of(key, 4)
         producer.produce(topic, record.value, None, place, timestamp=record.timestamp_ms)
     producer.flush()
-
-
-def await_joined(client: KafkaAdminClient, job: Job) -> None:
-    """The first kill shall meet a program that works."""
-    group = job.settings.group
-
-    def stable() -> bool:
-        found = client.describe_groups([group])
-        return "Stable" in str(found)
-
-    until(stable, "joining")
-
-
-def progress(client: KafkaAdminClient, peer: Peer, job: Job) -> int:
-    hops = [job.source, peer.between(job)]
-    return sum(committed(client, job.settings.group, hops).values())
-
-
-def lag(client: KafkaAdminClient, peer: Peer, job: Job) -> int:
-    """Return the records after the committed offsets, markers of a last transaction left out."""
-    hops = [job.source, peer.between(job)]
-    done = committed(client, job.settings.group, hops)
-    raw, between = (ends(client, hop) for hop in hops)
-    return max(0, sum(raw) - done[hops[0]]) + max(0, sum(between) - len(between) - done[hops[1]])
-
-
-def until(condition: object, what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():  # type: ignore[operator]
-        if time.monotonic() > deadline:
-            raise SystemExit(f"{what}: not within {PATIENCE_SECONDS} s")
-        time.sleep(0.05)
 
 
 if __name__ == "__main__":
