@@ -2,8 +2,9 @@
 ``exactly_once``, a Kafka Streams app, and ours.
 
 Each gets the same semester at a steady rate and is killed again and again in the middle of it,
-started again at once, and left to finish. What stands in the end is compared with what the same program makes of the
-same input without kills, so that nobody is judged by another's rules. Readers are read_committed.
+started again at once, and left to finish. What stands in the end is compared with what the same
+program makes of the same input without kills, so that nobody is judged by another's rules. Readers
+are read_committed.
 
     make bench WHAT=headline ARGS="--kills 6 --burst 3000"
 """  # noqa: D205 - one sentence

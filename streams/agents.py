@@ -79,26 +79,30 @@ class Intake:
     async def work(self, batch: RecordBatch) -> Work:
         """Return what a batch of the raw topic comes to. Never raises for a record."""
         outputs, tally = Outputs(), Tally()
-        async for record in _breathing(batch):
-            try:
-                taken = flow.take_in(self._reader, record.value, record.timestamp)
-            except Exception as error:  # noqa: BLE001 - a bug of ours must not stop the flow
-                taken = _bug(error, record)
-            if isinstance(taken, Passed):
-                tally.fates[Fate.PASSED] += 1
-                produced = Produced(taken.key, taken.value, record.timestamp, _coordinates(record))
-                partition = partition_of(taken.key, self._events.partitions)
-                outputs.add(self._events.name, partition, produced)
-            elif taken is None:
-                tally.fates[Fate.IGNORED] += 1
-            else:
-                tally.fates[Fate.REFUSED] += 1
-                _refuse(outputs, self._refused, record, taken, tally)
+        async for records in _breathing(batch):
+            for record in records:
+                self._take_in(record, outputs, tally)
         return Work([outputs], [], tally)
 
     def refuse(self, batch: RecordBatch, failure: str) -> Work:
         """Return what a batch of one record comes to that cannot be worked."""
         return _refused(batch, self._refused, failure)
+
+    def _take_in(self, record: ConsumerRecord, outputs: Outputs, tally: Tally) -> None:
+        try:
+            taken = flow.take_in(self._reader, record.value, record.timestamp)
+        except Exception as error:  # noqa: BLE001 - a bug of ours must not stop the flow
+            taken = _bug(error, record)
+        if isinstance(taken, Passed):
+            tally.fates[Fate.PASSED] += 1
+            produced = Produced(taken.key, taken.value, record.timestamp, _coordinates(record))
+            partition = partition_of(taken.key, self._events.partitions)
+            outputs.add(self._events.name, partition, produced)
+        elif taken is None:
+            tally.fates[Fate.IGNORED] += 1
+        else:
+            tally.fates[Fate.REFUSED] += 1
+            _refuse(outputs, self._refused, record, taken, tally)
 
 
 class Scoring:
@@ -128,20 +132,21 @@ class Scoring:
         """Return what a batch of ``grade-events`` comes to. Never raises for a record."""
         outputs, tally = Outputs(), Tally()
         rows = _Rows(self._table, batch.tp.partition)
-        async for record in _breathing(batch):
-            outcome = self._scored(record, rows)
-            tally.fates[outcome.fate] += 1
-            tally.without_baseline += outcome.no_baseline
-            if outcome.refusal is not None:
-                _refuse(outputs, self._refused, record, outcome.refusal, tally)
-            if outcome.event is not None and outcome.row is not None:
-                rows.keep(outcome.event, outcome.row)
-            for alert in outcome.alerts:
-                tally.alerts[alert.kind, alert.severity] += 1
-                produced = Produced(
-                    record.key, alerts.encode(alert), record.timestamp, alerts.headers(alert)
-                )
-                outputs.add(self._alerts.name, batch.tp.partition, produced)
+        async for records in _breathing(batch):
+            for record in records:
+                outcome = self._scored(record, rows)
+                tally.fates[outcome.fate] += 1
+                tally.without_baseline += outcome.no_baseline
+                if outcome.refusal is not None:
+                    _refuse(outputs, self._refused, record, outcome.refusal, tally)
+                if outcome.event is not None and outcome.row is not None:
+                    rows.keep(outcome.event, outcome.row)
+                for alert in outcome.alerts:
+                    tally.alerts[alert.kind, alert.severity] += 1
+                    produced = Produced(
+                        record.key, alerts.encode(alert), record.timestamp, alerts.headers(alert)
+                    )
+                    outputs.add(self._alerts.name, batch.tp.partition, produced)
         changes = rows.changes()
         return Work([outputs, self._rows(batch, changes)], changes, tally)
 
@@ -192,12 +197,12 @@ class _Rows:
         return [(owner, item, scores.encode(row)) for (owner, item), row in self._changed.items()]
 
 
-async def _breathing(batch: RecordBatch) -> AsyncIterator[ConsumerRecord]:
-    """Yield a batch's records, letting the event loop do other things now and then."""
-    for number, record in enumerate(batch.records, 1):
-        yield record
-        if number % BREATH == 0:
+async def _breathing(batch: RecordBatch) -> AsyncIterator[Sequence[ConsumerRecord]]:
+    """Yield a batch's records by the run, letting the event loop do other things in between."""
+    for first in range(0, len(batch.records), BREATH):
+        if first:
             await asyncio.sleep(0)
+        yield batch.records[first : first + BREATH]
 
 
 def _refused(batch: RecordBatch, topic: Topic, failure: str) -> Work:
