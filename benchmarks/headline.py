@@ -147,6 +147,8 @@ def killed(watched: Watched, bursts: Sequence[list[RawRecord]]) -> tuple[int, li
             if number > 1:
                 recoveries.append(seconds)
             time.sleep(chance.uniform(*KILL_AFTER_SECONDS))
+            while not watched.lag() and player.is_alive():
+                pass  # nothing is under way at this moment: the next one
             program.kill()
             hits += watched.lag() > 0
             player.join()
@@ -202,8 +204,9 @@ def produce(servers: str, topic: str, records: list[RawRecord], rate: float | No
             producer.poll(0)
             time.sleep(max(0.0, began + number / rate - time.monotonic()))
         taken = flow.take_in(reader, record.value, record.timestamp_ms)
-        key = taken.key if isinstance(taken, flow.Passed) else b""
-        place = partition_of(key, 4)
+        if not isinstance(taken, flow.Passed):
+            continue  # what is refused is no matter of kills, and each program's own
+        place = partition_of(taken.key, 4)
         producer.produce(topic, record.value, None, place, timestamp=record.timestamp_ms)
     producer.flush()
 

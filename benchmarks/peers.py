@@ -100,12 +100,10 @@ def _process(command: list[str], log: Path) -> Iterator[Running]:
             process.wait()
 
 
-def plain_faust(
-    guarantee: str, memory: str = "with"
-) -> Callable[[Job], AbstractContextManager[Running]]:
+def plain_faust(guarantee: str) -> Callable[[Job], AbstractContextManager[Running]]:
     def running(job: Job) -> AbstractContextManager[Running]:
         where = [str(job.settings.kafka_bootstrap_servers), job.settings.namespace]
-        more = [str(job.scratch / "plain"), job.stage, guarantee, memory]
+        more = [str(job.scratch / "plain"), job.stage, guarantee]
         command = [sys.executable, "-m", "benchmarks.plain_faust", *where, *more]
         return _process(command, job.scratch / "plain.log")
 
@@ -167,27 +165,16 @@ STREAMS_AT_LEAST_ONCE = Peer(
     "Kafka Streams 4.3.1, at_least_once",
     repartition, kafka_streams("at_least_once"), changelog, java_app_missing,
 )  # fmt: skip
-FAUST = Peer(
-    "plain Faust app on our idempotent core", canonical, plain_faust("at_least_once"), changelog
-)
+FAUST = Peer("plain Faust app", canonical, plain_faust("at_least_once"), changelog)
 FAUST_EXACTLY_ONCE = Peer(
-    "the same core with Faust's exactly_once", canonical, plain_faust("exactly_once"), changelog
+    "plain Faust app, its exactly_once", canonical, plain_faust("exactly_once"), changelog
 )
 PEERS = {
     "ours": OURS, "streams": STREAMS, "streams-alo": STREAMS_AT_LEAST_ONCE, "faust": FAUST,
 }  # fmt: skip
 """Who is timed."""
 
-FAUST_WITHOUT = Peer(
-    "plain Faust app, judging without a memory",
-    canonical, plain_faust("at_least_once", "without"), changelog,
-)  # fmt: skip
-FAUST_EXACTLY_ONCE_WITHOUT = Peer(
-    "the same with Faust's exactly_once",
-    canonical, plain_faust("exactly_once", "without"), changelog,
-)  # fmt: skip
 HEADLINE = {
-    "faust-without": FAUST_WITHOUT, "faust-eos-without": FAUST_EXACTLY_ONCE_WITHOUT,
     "faust": FAUST, "faust-eos": FAUST_EXACTLY_ONCE, "streams": STREAMS, "ours": OURS,
 }  # fmt: skip
 """Who is killed."""

@@ -1,7 +1,6 @@
 """The same job written as Faust's documentation shows it: one event at a time, stock everything.
 
-It decides with the same core as our worker, so that what differs is the way records travel; or
-without the row's memory of what was judged, as an app would be written that trusts its delivery.
+It decides with the same core as our worker, so that what differs is the way records travel.
 """
 
 from __future__ import annotations
@@ -9,17 +8,15 @@ from __future__ import annotations
 import sys
 
 import faust
-import msgspec
 
 from streams.core import alerts, flow, rules, scores
 from streams.core.alerts import Judge
 from streams.core.events import GradeEvent, student_key
-from streams.core.history import Seen
 from streams.core.intake import Reader
 from streams.core.scores import Position, Source
 from streams.settings import load, shipped
 
-BOOTSTRAP, NAMESPACE, DATA_DIR, STAGE, GUARANTEE, MEMORY = sys.argv[1:7]
+BOOTSTRAP, NAMESPACE, DATA_DIR, STAGE, GUARANTEE = sys.argv[1:6]
 settings = load(namespace=NAMESPACE)
 app = faust.App(
     settings.group,
@@ -66,13 +63,7 @@ async def scoring(stream: faust.StreamT) -> None:
 
     def row_of(event: GradeEvent) -> scores.Row | None:
         held = table.get(key_of(event))
-        if held is None:
-            return None
-        row = scores.decode(held)
-        if MEMORY == "without":  # as an app does that trusts its delivery: what it judged is past
-            nothing = {"seen_scores": Seen(), "seen_overrides": Seen(), "scores": ()}
-            return msgspec.structs.replace(row, applied=Position("", 0), **nothing)
-        return row
+        return None if held is None else scores.decode(held)
 
     async for event in stream.events():
         at, source = Position("topic", event.message.offset), Source("raw", 0, 0)

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
+import java.time.OffsetDateTime;
 import java.util.HexFormat;
 
 /** A raw Canvas live event becomes a canonical one: the part of the work that intake does. */
@@ -32,7 +33,8 @@ final class Canvas {
                     return null;
                 }
             }
-            event.event_time = about.get("event_time").asText();
+            event.event_time = OffsetDateTime.parse(about.get("event_time").asText())
+                .toInstant().toString();
             event.tenant = about.hasNonNull("root_account_uuid")
                 ? about.get("root_account_uuid").asText()
                 : about.path("root_account_id").asText("default");
