@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from confluent_kafka import Producer
@@ -30,11 +31,12 @@ def main() -> None:
     chosen = arguments.parse_args()
     with tempfile.TemporaryDirectory() as scratch, kafka(Path(scratch)) as servers:
         for rows in chosen.rows:
-            job = prepared(servers, Path(scratch), "keyed", 0)
+            job = prepared(servers, Path(scratch), "whole", 1)
             fill_changelog(job, rows)
             students = max(1, rows // COURSES)
             topic = job.settings.topic("grade-events")
             fill_events(servers, topic, chosen.events, students)
+            job = replace(job, stage="keyed")
             with OURS.running(job):
                 rate = rate_of(job, OURS)
             print(
