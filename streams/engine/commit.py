@@ -98,6 +98,11 @@ class Committer(Service):
         consumer = self._consumer
         return consumer.epochs[batch.tp] == batch.epoch and batch.tp in consumer.done
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way: all that was taken is committed, or dropped."""
+        return not (self._open.batches or self._sealed.batches)
+
     async def take(
         self,
         batch: RecordBatch,
@@ -155,7 +160,7 @@ class Committer(Service):
 
     async def settle(self) -> None:
         """Return once nothing is under way: all that was taken is committed, or dropped."""
-        while self._open.batches or self._sealed.batches:
+        while not self.idle:
             self._idle.clear()
             await self._idle.wait()
 

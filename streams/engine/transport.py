@@ -37,6 +37,20 @@ SETTLE_SECONDS: Final = 5.0
 """How long a rebalance, or a stop, waits for what is under way: half of a session timeout."""
 
 
+class _Unread(dict[TP, int | None]):
+    """What Faust read last of each partition: nothing.
+
+    It passes over all that lies before, and notes what it read after a seek may have gone back
+    behind it: the records would never come. Epochs and offsets of batches tell more.
+    """
+
+    def __missing__(self, tp: TP) -> None:
+        return None
+
+    def __setitem__(self, tp: TP, offset: int | None) -> None:
+        pass
+
+
 class Consumer(driver.Consumer):
     """Faust's consumer, yielding one message per fetched run."""
 
@@ -53,6 +67,7 @@ class Consumer(driver.Consumer):
         self.held_back: set[TP] = set()  # their rows are not whole yet
         self.member: Member | None = None
         super().__init__(*args, **kwargs)
+        self._read_offset = _Unread()
 
     @property
     def coordinator(self) -> GroupCoordinator:
@@ -71,24 +86,23 @@ class Consumer(driver.Consumer):
         Yields:
             The partition, and a message whose value is the ``RecordBatch``.
         """
-        generation = self.app.consumer_generation_id
         fetched, _ = await self._wait_next_records(timeout)
         batches: Mapping[TP, Any] = fetched or {}
         for tp, batch in batches.items():
-            # What is left unyielded is fetched again: a rebalance ends in `perform_seek`.
-            if (
-                self.should_stop
-                or not self.flow_active
-                or self.app.consumer_generation_id != generation
-            ):
-                break
-            yield (
-                tp,
-                ConsumerMessage(
-                    tp.topic, tp.partition, batch.end - 1, 0.0, 0, [], None, batch, None, tp=tp,
-                    generation_id=generation,
-                ),
-            )  # fmt: skip
+            # Faust drops what comes while the flow stands. A batch of before the rebalance is
+            # fetched again by its seek; one of after it would never come again.
+            if not self.flow_active:
+                await self.wait(self.can_resume_flow.wait())
+            if self.should_stop:
+                return
+            if batch.epoch == self.epochs[tp]:
+                yield (
+                    tp,
+                    ConsumerMessage(
+                        tp.topic, tp.partition, batch.end - 1, 0.0, 0, [], None, batch, None, tp=tp,
+                        generation_id=self.app.consumer_generation_id,
+                    ),
+                )  # fmt: skip
 
     async def prepare(self) -> None:
         """Learn where to go on, once nothing that was under way can change it.
@@ -166,7 +180,6 @@ class Consumer(driver.Consumer):
             consumer.seek(TopicPartition(*tp), offset)
             self.epochs[tp] += 1
             self.positions[tp] = self.done[tp] = offset
-            self._read_offset[tp] = None
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Remember as whom we got them: commits of that generation only are ours to make."""

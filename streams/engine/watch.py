@@ -85,7 +85,7 @@ class Watch(Service):
             except (KafkaError, TimeoutError, CancelledError):
                 continue
             self._ends, self._answered = ends, time.monotonic()
-            self._compare(self._answered)
+            await self._fetch_again(self._compare(self._answered))
 
     def _require_coordinator(self) -> None:
         """The task that keeps us in the group lives.
@@ -102,8 +102,19 @@ class Watch(Service):
                 "start it again; does another worker have the same GRADEWATCH_WORKER_ID?",
             )
 
-    def _compare(self, now: float) -> None:
-        """Note which partitions stand still though there is work."""
+    async def _fetch_again(self, stalled: set[TP]) -> None:
+        """Have records come again that got lost on their way to an agent.
+
+        Only while nothing is being committed: what becomes of that is for the committer to ask.
+        """
+        consumer = self._app.consumer
+        done, fetched = consumer.done, consumer.positions
+        lost = {tp: done[tp] for tp in stalled if fetched[tp] > done[tp]}
+        if lost and all(committer.idle for committer in self._app.committers):
+            await consumer.rewind(lost)
+
+    def _compare(self, now: float) -> set[TP]:
+        """Note which partitions stand still though there is work; return those that are new."""
         consumer, lags = self._app.consumer, self.lags()
         for tp in self._stands.keys() - lags.keys():
             del self._stands[tp]
@@ -114,7 +125,8 @@ class Watch(Service):
                 self._stands[tp] = _Stand(done, now)
             elif now - stood.since > STALL_SECONDS:
                 stalled.add(tp)
-        for tp in sorted(stalled - self.stalled):
+        new = stalled - self.stalled
+        for tp in sorted(new):
             log.error(
                 "%s[%d] stands at offset %d with %d to go, for %.0f s",
                 *tp, consumer.done.get(tp, 0), lags[tp], STALL_SECONDS,
@@ -122,3 +134,4 @@ class Watch(Service):
         for tp in sorted(self.stalled - stalled):
             log.warning("%s[%d] goes on", *tp)
         self.stalled = stalled
+        return new

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from faust.types import TP
@@ -19,14 +21,21 @@ class Consumer:
     def __init__(self) -> None:
         self.done = dict.fromkeys((STUCK, IDLE, HELD, MOVING), 100)
         self.held_back = {HELD}
+        self.positions = {STUCK: 150, IDLE: 100, HELD: 100, MOVING: 150}
+        self.rewound: list[dict[TP, int]] = []
 
     def highwater(self, tp: TP) -> int | None:
         return None if tp == STUCK else 100
 
+    async def rewind(self, offsets: dict[TP, int]) -> None:
+        self.rewound.append(offsets)
+
 
 @pytest.fixture
 def watch() -> Watch:
-    watch = Watch(SimpleNamespace(consumer=Consumer()))  # type: ignore[arg-type]
+    committers = [SimpleNamespace(idle=True), SimpleNamespace(idle=True)]
+    app = SimpleNamespace(consumer=Consumer(), committers=committers)
+    watch = Watch(app)  # type: ignore[arg-type]
     watch._ends = {STUCK: 150, IDLE: 100, HELD: 150, MOVING: 150}
     return watch
 
@@ -62,3 +71,17 @@ def test_a_partition_that_went_to_another_worker_is_forgotten(watch: Watch) -> N
 
 def test_lag_is_what_kafka_says_where_a_fetch_that_hangs_would_say_none(watch: Watch) -> None:
     assert watch.lags() == {STUCK: 50, IDLE: 0, HELD: 50, MOVING: 50}
+
+
+def test_records_that_were_fetched_and_got_lost_are_fetched_again(watch: Watch) -> None:
+    consumer: Any = watch._app.consumer
+    asyncio.run(watch._fetch_again({STUCK}))
+    assert consumer.rewound == [{STUCK: 100}]
+
+
+def test_what_was_never_fetched_or_may_yet_be_committed_is_left_alone(watch: Watch) -> None:
+    consumer: Any = watch._app.consumer
+    asyncio.run(watch._fetch_again({IDLE}))
+    watch._app.committers[1].idle = False  # type: ignore[misc]
+    asyncio.run(watch._fetch_again({STUCK}))
+    assert consumer.rewound == []
