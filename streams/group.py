@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import urllib.request
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from urllib.error import HTTPError
 
 from kafka.admin import MemberToRemove
 from kafka.errors import NoError
@@ -122,5 +124,7 @@ def _lives(url: str) -> bool:
     try:
         with urllib.request.urlopen(f"{url.rstrip('/')}/livez", timeout=ANSWER_SECONDS):  # noqa: S310 - http(s), see _URL
             return True
+    except (HTTPError, HTTPException):
+        return True
     except OSError:
         return False
