@@ -27,7 +27,7 @@ from kafka import KafkaAdminClient
 
 from benchmarks.flow import END, committed, ends, kafka
 from benchmarks.headline_judge import Outcome, outcome
-from benchmarks.peers import HEADLINE, Job, Peer
+from benchmarks.peers import HEADLINE, Job, Peer, Running
 from streams import admin
 from streams.broker import ports
 from streams.core import flow
@@ -46,8 +46,11 @@ STUCK_SECONDS = 30
 RATE = 400
 """Events a second, which a plain Faust app just keeps up with."""
 
-KILL_AFTER_SECONDS = (0.5, 4.0)
-"""Between which moments of a burst, after its first commit, the kill falls."""
+KILL_AFTER_SECONDS = (0.5, 3.0)
+"""Between which moments of a burst, after its first commit, the kill falls at the earliest."""
+
+FREEZE_AGAIN_SECONDS = 0.013
+"""How long a program goes on where the kill would have met nothing uncommitted."""
 
 
 class Run(NamedTuple):
@@ -55,7 +58,7 @@ class Run(NamedTuple):
 
     Attributes:
         outcome: What stood in the end.
-        hits: Kills that met records read and not committed.
+        hits: Kills that met something uncommitted.
         recoveries: Seconds from each start after a kill to the next committed offset.
     """
 
@@ -147,10 +150,8 @@ def killed(watched: Watched, bursts: Sequence[list[RawRecord]]) -> tuple[int, li
             if number > 1:
                 recoveries.append(seconds)
             time.sleep(chance.uniform(*KILL_AFTER_SECONDS))
-            while not watched.lag() and player.is_alive():
-                pass  # nothing is under way at this moment: the next one
+            hits += watched.freezes(program, player)
             program.kill()
-            hits += watched.lag() > 0
             player.join()
         print(f"{peer.name}: kill {number} of {len(bursts)}", file=sys.stderr)
     return hits, recoveries
@@ -174,6 +175,26 @@ class Watched:
         raw, between = (ends(self._client, hop) for hop in self._hops)
         left = sum(between) - len(between) - done[self._hops[1]]
         return max(0, sum(raw) - done[self._hops[0]]) + max(0, left)
+
+    def freezes(self, program: Running, player: Thread) -> bool:
+        """Stop a program at a moment that leaves something uncommitted; tell whether one came.
+
+        With transactions, one of its own is open; without, records are read and not committed.
+        """
+        while player.is_alive():
+            program.freeze()
+            if self.lag() and (self._open_transactions() or not self.peer.transactional):
+                return True
+            program.thaw()
+            time.sleep(FREEZE_AGAIN_SECONDS)
+        return False
+
+    def _open_transactions(self) -> bool:
+        found = self._client.list_transactions(
+            state_filters=["Ongoing"],
+            transactional_id_pattern=f".*{self.job.settings.namespace}.*",
+        )
+        return any(found.values())
 
     def progresses(self) -> float:
         """Return after how many seconds more is committed than now."""

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from streams.broker import ports
 from streams.cli.process import WorkerProcess
+from streams.settings import environment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from streams.settings import Settings
 
@@ -55,6 +57,14 @@ class Running:
         """It ended as in a crash."""
         os.kill(self.pid, signal.SIGKILL)
 
+    def freeze(self) -> None:
+        """It stands still in whatever it was at."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """It goes on as if nothing had been."""
+        os.kill(self.pid, signal.SIGCONT)
+
 
 @dataclass(frozen=True)
 class Peer:
@@ -66,6 +76,7 @@ class Peer:
         running: Runs it for as long as a block.
         changelog: The topic of its rows, by job.
         missing: Why it cannot run here; empty if it can.
+        transactional: Whether its outputs become visible with its offsets.
     """
 
     name: str
@@ -73,6 +84,7 @@ class Peer:
     running: Callable[[Job], AbstractContextManager[Running]]
     changelog: Callable[[Job], str]
     missing: Callable[[], str] = lambda: ""
+    transactional: bool = True
 
 
 @contextmanager
@@ -86,9 +98,19 @@ def ours(job: Job) -> Iterator[Running]:
 
 
 @contextmanager
-def _process(command: list[str], log: Path) -> Iterator[Running]:
+def ours_on_all_cores(job: Job) -> Iterator[Running]:
+    settings = job.settings.model_copy(update={"web_port": ports.choose(0)})
+    command = [sys.executable, "-m", "streams", "worker", "--processes", str(os.cpu_count())]
+    with _process(command, job.scratch / "ours.log", environment(settings)) as running:
+        yield running
+
+
+@contextmanager
+def _process(
+    command: list[str], log: Path, env: Mapping[str, str] | None = None
+) -> Iterator[Running]:
     with log.open("ab") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output, cwd=HERE.parent)
+        process = subprocess.Popen(command, stdout=output, stderr=output, cwd=HERE.parent, env=env)
     try:
         yield Running(process.pid)
     finally:
@@ -157,20 +179,26 @@ def changelog(job: Job) -> str:
 
 
 OURS = Peer("gradewatch, exactly_once", canonical, ours, our_changelog)
+OURS_ON_ALL_CORES = Peer(
+    "gradewatch, exactly_once, a process a core", canonical, ours_on_all_cores, our_changelog
+)
 STREAMS = Peer(
     "Kafka Streams 4.3.1, exactly_once_v2",
     repartition, kafka_streams("exactly_once_v2"), changelog, java_app_missing,
 )  # fmt: skip
 STREAMS_AT_LEAST_ONCE = Peer(
     "Kafka Streams 4.3.1, at_least_once",
-    repartition, kafka_streams("at_least_once"), changelog, java_app_missing,
+    repartition, kafka_streams("at_least_once"), changelog, java_app_missing, transactional=False,
 )  # fmt: skip
-FAUST = Peer("plain Faust app", canonical, plain_faust("at_least_once"), changelog)
+FAUST = Peer(
+    "plain Faust app", canonical, plain_faust("at_least_once"), changelog, transactional=False
+)
 FAUST_EXACTLY_ONCE = Peer(
     "plain Faust app, its exactly_once", canonical, plain_faust("exactly_once"), changelog
 )
 PEERS = {
-    "ours": OURS, "streams": STREAMS, "streams-alo": STREAMS_AT_LEAST_ONCE, "faust": FAUST,
+    "ours": OURS, "ours-all": OURS_ON_ALL_CORES,
+    "streams": STREAMS, "streams-alo": STREAMS_AT_LEAST_ONCE, "faust": FAUST,
 }  # fmt: skip
 """Who is timed."""
 
