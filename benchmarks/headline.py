@@ -181,7 +181,7 @@ class Watched:
 
         With transactions, one of its own is open; without, records are read and not committed.
         """
-        while player.is_alive():
+        while player.is_alive() or self.lag():
             program.freeze()
             if self.lag() and (self._open_transactions() or not self.peer.transactional):
                 return True
