@@ -235,7 +235,7 @@ class Committer(Service):
     def _publish(self, round_: Round) -> None:
         """Show a committed round's changes, but for partitions that went elsewhere meanwhile."""
         ours = {batch.tp for batch in round_.batches if self.current(batch)}
-        self._consumer.advance({tp: round_.ends[tp] for tp in ours})
+        self._consumer.done.update({tp: round_.ends[tp] for tp in ours})
         self._overlay.publish({tp.partition for tp in ours})
         for done in round_.after:
             done()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -27,13 +26,7 @@ FETCH_WAIT_MS: Final = 50
 broker: an idle topic's long poll delays every other topic of that broker by as much."""
 
 LOOK_SECONDS: Final = 0.5
-"""How long one look for records lasts at most."""
-
-FEW_RECORDS: Final = 500
-"""Below this many records a transaction costs more than the work: see `Consumer.resting`."""
-
-GATHER_SECONDS: Final = 0.003
-"""How long a few records wait for those that the broker has behind them."""
+"""How long one look for records lasts; then partitions that were held back meanwhile are seen."""
 
 
 class RecordBatch(NamedTuple):
@@ -58,7 +51,6 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     """The thread that owns the aiokafka consumer."""
 
     consumer: Consumer
-    _waiter: asyncio.Future[None] | None = None
 
     def _create_worker_consumer(self, transport: driver.Transport) -> aiokafka.AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
@@ -84,17 +76,21 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         max_records: int | None = None,
     ) -> dict[TP, Any]:
         before = self.consumer.positions
+        active_partitions = active_partitions - self.consumer.held_back
+        if not active_partitions:  # none would mean all of them
+            await asyncio.sleep(LOOK_SECONDS)
+            return {}
         try:
-            fetched = await self._look(consumer, active_partitions, timeout or 0, max_records)
-            if fetched and _few(fetched):
-                fetched = await self._gathered(consumer, fetched)
+            fetched = await super()._fetch_records(
+                consumer, active_partitions, min(timeout or 0, LOOK_SECONDS), max_records
+            )
         except NoOffsetForPartitionError:  # before `perform_seek`, which says where to begin
             return {}
         except OffsetOutOfRangeError as error:
             raise deleted(self.consumer.app.conf.id, error.args[0]) from None
         assignment = consumer._subscription.subscription.assignment  # noqa: SLF001
         batches = {}
-        # No await between the last fetch and here: the positions are those of this fetch.
+        # No await between the fetch and here: the positions are those of this fetch.
         for partition, records in fetched.items():
             tp = TP(partition.topic, partition.partition)
             end = assignment.state_value(partition).position
@@ -110,56 +106,6 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
                 before[tp], batches[tp] = state.position, passed
         return batches
 
-    async def _look(
-        self,
-        consumer: aiokafka.AIOKafkaConsumer,
-        active: set[TP],
-        seconds: float,
-        most: int | None,
-    ) -> dict[TopicPartition, list[ConsumerRecord]]:
-        """Return what has come of partitions that may be fetched; wait for it a while."""
-        deadline = time.monotonic() + min(seconds, LOOK_SECONDS)
-        while True:
-            wanted = active - self.consumer.held_back - self.consumer.resting()
-            if wanted:  # none would mean all of them
-                fetched = await super()._fetch_records(consumer, wanted, 0, most)
-                if fetched:
-                    return dict(fetched)
-            left = deadline - time.monotonic()
-            if left <= 0 or not self.consumer.flow_active:
-                return {}
-            self._waiter = consumer._fetcher._create_fetch_waiter()  # noqa: SLF001
-            await asyncio.wait([self._waiter], timeout=left)
-            if self._waiter.done():
-                self._waiter.result()
-            else:
-                self._waiter.cancel()
-
-    def wake(self) -> None:
-        """Have a look that is under way see that other partitions may be fetched now."""
-        with suppress(RuntimeError):  # the thread has ended
-            self.thread_loop.call_soon_threadsafe(self._wake)
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-    async def _gathered(
-        self,
-        consumer: aiokafka.AIOKafkaConsumer,
-        fetched: dict[TopicPartition, list[ConsumerRecord]],
-    ) -> dict[TopicPartition, list[ConsumerRecord]]:
-        """Return a few records with those that came after them.
-
-        aiokafka fetches a partition again only once its last records are taken: what came since
-        would wait for a whole transaction otherwise.
-        """
-        epochs = {tp: self.consumer.epochs[TP(*tp)] for tp in fetched}
-        await asyncio.sleep(GATHER_SECONDS)
-        still = {tp for tp in fetched if self.consumer.epochs[TP(*tp)] == epochs[tp]}
-        more = await super()._fetch_records(consumer, {TP(*tp) for tp in still}, 0) if still else {}
-        return {tp: [*fetched[tp], *more.get(tp, ())] for tp in still}
-
     async def on_own_loop(self, coroutine: Any) -> Any:  # noqa: ANN401 - whatever it returns
         """Return what a coroutine of the aiokafka consumer returns, run on its own thread.
 
@@ -167,10 +113,6 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         """
         future = asyncio.run_coroutine_threadsafe(coroutine, self.thread_loop)
         return await asyncio.wrap_future(future)
-
-
-def _few(fetched: Mapping[TopicPartition, Sequence[ConsumerRecord]]) -> bool:
-    return sum(map(len, fetched.values())) < FEW_RECORDS
 
 
 def deleted(group: str, gone: Mapping[TP | TopicPartition, int]) -> RecordsDeletedError:

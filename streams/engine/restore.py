@@ -111,7 +111,7 @@ class BatchRecovery(Recovery):
     async def _restored(self, changelog: TopicPartition) -> None:
         """Serve a partition whose rows are whole, and let its records come."""
         self._table(TP(*changelog)).data.serving.add(changelog.partition)
-        self.app.consumer.release(self._source(changelog))
+        await self.app.consumer.release(self._source(changelog))
 
     def _table(self, changelog: TP) -> BatchTable:
         return cast("BatchTable", self.tp_to_table[changelog])

@@ -14,7 +14,7 @@ work). Here the agent gets the run itself: ``async for batch in stream``. Everyt
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, defaultdict
+from collections import defaultdict
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,7 +23,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from streams.engine.blocking import beside
-from streams.engine.fetch import FEW_RECORDS, ConsumerThread, deleted
+from streams.engine.fetch import ConsumerThread, deleted
 from streams.engine.transactions import Member, stable_offsets
 
 if TYPE_CHECKING:
@@ -157,33 +157,12 @@ class Consumer(driver.Consumer):
         """Move every source partition to where `prepare` found it."""
         await self.rewind(self.resume)
 
-    def release(self, source: TP) -> None:
+    async def release(self, source: TP) -> None:
         """Let the records of a partition come that was held back."""
         if source in self.held_back:
             self.held_back.discard(source)
-            self._thread.wake()
-
-    def on_buffer_drop(self, tp: TP) -> None:
-        """Fetch a partition again whose agent has room."""
-        super().on_buffer_drop(tp)
-        self._thread.wake()
-
-    def resting(self) -> set[TP]:
-        """Return partitions whose records may wait at the broker until what is under way is done.
-
-        A topic with a few records under way is not fetched: what comes meanwhile makes one batch
-        and one transaction, instead of one for each record. With many under way it is a backlog,
-        and the next are fetched while these are being committed.
-        """
-        done, under_way = dict(self.done), Counter[str]()
-        for tp, offset in done.items():
-            under_way[tp.topic] += self.positions.get(tp, offset) - offset
-        return {tp for tp in done if 0 < under_way[tp.topic] < FEW_RECORDS}
-
-    def advance(self, offsets: Mapping[TP, int]) -> None:
-        """Note up to where partitions are worked and committed."""
-        self.done.update(offsets)
-        self._thread.wake()
+            # A look for records that is under way knows nothing of it: this wakes it up.
+            await self.rewind({source: self.done[source]})
 
     async def rewind(self, offsets: Mapping[TP, int]) -> None:
         """Fetch partitions again, each from an offset; batches fetched before are stale at once."""
@@ -201,7 +180,6 @@ class Consumer(driver.Consumer):
             consumer.seek(TopicPartition(*tp), offset)
             self.epochs[tp] += 1
             self.positions[tp] = self.done[tp] = offset
-        self._thread.wake()
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Remember as whom we got them: commits of that generation only are ours to make."""

@@ -170,9 +170,6 @@ class Consumer:
             self._kafka.come_through()
         return found
 
-    def advance(self, offsets: Mapping[TP, int]) -> None:
-        self.done.update(offsets)
-
     async def rewind(self, offsets: Mapping[TP, int]) -> None:
         for tp in offsets:
             self.epochs[tp] += 1

@@ -6,17 +6,13 @@ import asyncio
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
-from aiokafka.structs import TopicPartition
-from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from streams.engine.app import BatchApp
-from streams.engine.fetch import FEW_RECORDS, RecordBatch
+from streams.engine.fetch import RecordBatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    import pytest
 
     from streams.engine.transport import Consumer
 
@@ -97,52 +93,3 @@ def test_a_batch_may_end_before_one_that_faust_noted_after_the_seek() -> None:
             return consumer._read_offset[EVENTS]
 
     assert asyncio.run(noted()) is None
-
-
-RAW = TP("raw", 0)
-
-
-def rests(fetched: int, done: int) -> set[TP]:
-    async def asked() -> set[TP]:
-        with a_consumer() as consumer:
-            consumer.done = {EVENTS: done, TP("events", 3): 7, RAW: 5}
-            consumer.positions = {EVENTS: fetched, TP("events", 3): 7, RAW: 5}
-            return consumer.resting()
-
-    return asyncio.run(asked())
-
-
-def test_a_topic_with_a_few_records_under_way_is_left_alone_until_they_are_committed() -> None:
-    assert rests(fetched=102, done=100) == {EVENTS, TP("events", 3)}
-    assert rests(fetched=100, done=100) == set()
-
-
-def test_a_backlog_is_fetched_while_the_last_of_it_is_being_committed() -> None:
-    assert rests(fetched=100 + FEW_RECORDS, done=100) == set()
-
-
-def gathered(
-    monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[Consumer], Any]
-) -> dict[Any, list[Any]]:
-    """Return what a first record becomes that has another one behind it at the broker."""
-    place: Any = TopicPartition(*EVENTS)
-
-    async def behind(_: object, __: object, wanted: set[TP], *___: object) -> dict[Any, list[str]]:
-        return {place: ["behind"]} if EVENTS in wanted else {}
-
-    async def asked() -> dict[Any, list[Any]]:
-        with a_consumer() as consumer:
-            asyncio.get_running_loop().call_soon(meanwhile, consumer)
-            first: Any = {place: ["first"]}
-            return await consumer._thread._gathered(cast("Any", None), first)
-
-    monkeypatch.setattr(driver.AIOKafkaConsumerThread, "_fetch_records", behind)
-    return asyncio.run(asked())
-
-
-def test_a_few_records_come_with_those_behind_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert gathered(monkeypatch, nothing) == {EVENTS: ["first", "behind"]}
-
-
-def test_what_was_sought_meanwhile_is_not_gathered(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert gathered(monkeypatch, rebalanced) == {}
