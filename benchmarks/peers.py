@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streams.broker import ports
-from streams.cli.process import WorkerProcess
+from streams.cli.process import WorkerProcess, worker_command
 from streams.settings import environment
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def ours(job: Job) -> Iterator[Running]:
 @contextmanager
 def ours_on_all_cores(job: Job) -> Iterator[Running]:
     settings = job.settings.model_copy(update={"web_port": ports.choose(0)})
-    command = [sys.executable, "-m", "streams", "worker", "--processes", str(os.cpu_count())]
+    command = [*worker_command(), "--processes", str(os.cpu_count())]
     with _process(command, job.scratch / "ours.log", environment(settings)) as running:
         yield running
 

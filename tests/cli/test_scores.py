@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import threading
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
@@ -14,51 +11,15 @@ from click.testing import CliRunner
 from streams.cli.scores import local_url, scores, table
 from streams.errors import BrokerError, ConfigurationError, GradewatchError, NotFoundError
 from streams.settings import load
+from tests.cli.answering import Worker, answering
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from click.testing import Result
 
 ROW = {"course_id": "565", "current_score": 71.5, "final_score": 70.0, "workflow_state": "active"}
 TOKEN = "0123456789abcdef"  # noqa: S105 - of this test
-
-
-class Worker(BaseHTTPRequestHandler):
-    """What a worker would answer, as the test says; it notes what it was asked."""
-
-    answer: ClassVar[tuple[int, bytes]]
-    asked: ClassVar[list[tuple[str, str | None]]]
-
-    def do_GET(self) -> None:
-        self.asked.append((self.path, self.headers["Authorization"]))
-        status, body = self.answer
-        self.send_response(status)
-        if status == 302:
-            self.send_header("Location", "/elsewhere")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Keep quiet."""
-
-
-@contextmanager
-def answering(status: int, content: object) -> Iterator[str]:
-    """Give the URL of a server with one answer."""
-    Worker.answer = (
-        status,
-        content if isinstance(content, bytes) else json.dumps(content).encode(),
-    )
-    Worker.asked = []
-    with ThreadingHTTPServer(("127.0.0.1", 0), Worker) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join()
 
 
 def get(*words: str, **env: str) -> Result:
