@@ -98,10 +98,9 @@ class Committer(Service):
         consumer = self._consumer
         return consumer.epochs[batch.tp] == batch.epoch and batch.tp in consumer.done
 
-    @property
-    def idle(self) -> bool:
-        """Whether nothing is under way: all that was taken is committed, or dropped."""
-        return not (self._open.batches or self._sealed.batches)
+    def holds(self, tp: TP) -> bool:
+        """Tell whether something of a partition was taken, and is not committed or dropped yet."""
+        return tp in self._open.ends or tp in self._sealed.ends
 
     async def take(
         self,
@@ -160,7 +159,7 @@ class Committer(Service):
 
     async def settle(self) -> None:
         """Return once nothing is under way: all that was taken is committed, or dropped."""
-        while not self.idle:
+        while self._open.batches or self._sealed.batches:
             self._idle.clear()
             await self._idle.wait()
 

@@ -105,13 +105,17 @@ class Watch(Service):
     async def _fetch_again(self, stalled: set[TP]) -> None:
         """Have records come again that got lost on their way to an agent.
 
-        Only while nothing is being committed: what becomes of that is for the committer to ask.
+        None of a partition that something is being committed of: what becomes of it is for the
+        committer to ask.
         """
-        consumer = self._app.consumer
-        done, fetched = consumer.done, consumer.positions
-        lost = {tp: done[tp] for tp in stalled if fetched[tp] > done[tp]}
-        if lost and all(committer.idle for committer in self._app.committers):
-            await consumer.rewind(lost)
+        consumer, committers = self._app.consumer, self._app.committers
+        lost = {
+            tp: consumer.done[tp]
+            for tp in stalled
+            if consumer.positions[tp] > consumer.done[tp]
+            and not any(committer.holds(tp) for committer in committers)
+        }
+        await consumer.rewind(lost)
 
     def _compare(self, now: float) -> set[TP]:
         """Note which partitions stand still though there is work; return those that are new."""

@@ -28,12 +28,23 @@ class Consumer:
         return None if tp == STUCK else 100
 
     async def rewind(self, offsets: dict[TP, int]) -> None:
-        self.rewound.append(offsets)
+        if offsets:
+            self.rewound.append(offsets)
+
+
+class Committer:
+    """What is being committed of which partitions."""
+
+    def __init__(self) -> None:
+        self.held = {MOVING}
+
+    def holds(self, tp: TP) -> bool:
+        return tp in self.held
 
 
 @pytest.fixture
 def watch() -> Watch:
-    committers = [SimpleNamespace(idle=True), SimpleNamespace(idle=True)]
+    committers = [Committer(), Committer()]
     app = SimpleNamespace(consumer=Consumer(), committers=committers)
     watch = Watch(app)  # type: ignore[arg-type]
     watch._ends = {STUCK: 150, IDLE: 100, HELD: 150, MOVING: 150}
@@ -82,6 +93,7 @@ def test_records_that_were_fetched_and_got_lost_are_fetched_again(watch: Watch) 
 def test_what_was_never_fetched_or_may_yet_be_committed_is_left_alone(watch: Watch) -> None:
     consumer: Any = watch._app.consumer
     asyncio.run(watch._fetch_again({IDLE}))
-    watch._app.committers[1].idle = False  # type: ignore[misc]
+    committer: Any = watch._app.committers[1]
+    committer.held.add(STUCK)
     asyncio.run(watch._fetch_again({STUCK}))
     assert consumer.rewound == []
