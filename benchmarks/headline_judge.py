@@ -55,14 +55,16 @@ def _row(value: bytes, raw_topic: str) -> Any:  # noqa: ANN401 - JSON
     ours = value[:1] == packed.VERSION
     row = msgspec.msgpack.decode(packed.unpack(value)) if ours else json.loads(value)
     row.pop("applied", None)
-    for change in row.get("grade_changes", []):
-        change[6][0] = raw_topic
+    if ours and "changes" in row:
+        for change in row["changes"]:
+            change[6][0] = raw_topic
+        row["grade_changes"] = row.pop("changes")
     return row
 
 
 def _events(row: Any) -> Iterator[str]:  # noqa: ANN401 - JSON
     for name in ("seen_scores", "seen_overrides"):
-        yield from row.get(name, [[]])[0]
+        yield from row.get(name, [""])[0].split()
     yield from row.get("seen", [])
     for change in row.get("grade_changes", []):
         yield change[1]

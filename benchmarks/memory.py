@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING
 import msgspec
 import zstandard
 
-from streams.core import flow, rules, scores
+from streams.core import flow, rules
 from streams.core.alerts import Judge
 from streams.core.events import student_key
 from streams.core.intake import Reader
 from streams.core.packed import pack, unpack
-from streams.core.scores import Position, Row, Source
+from streams.core.rows import Position, Row, Source, decode_row, encode_row
 from streams.engine.table import Rows
 from streams.settings import shipped
 from streams.simulator import semester
@@ -70,8 +70,8 @@ def main() -> None:
     for name, call in {
         "pack": lambda: [pack(one) for one in some],
         "unpack": lambda: [unpack(one) for one in kept],
-        "decode": lambda: [scores.decode(one) for one in kept],
-        "encode": lambda: [scores.encode(one) for one in held_rows],
+        "decode": lambda: [decode_row(one) for one in kept],
+        "encode": lambda: [encode_row(one) for one in held_rows],
     }.items():
         print(f"{name:17} {min(repeat(call, number=1, repeat=5)) / len(some) * 1e6:6.1f} us")
 

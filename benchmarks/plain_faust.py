@@ -9,11 +9,11 @@ import sys
 
 import faust
 
-from streams.core import alerts, flow, rules, scores
+from streams.core import alerts, flow, rules
 from streams.core.alerts import Judge
 from streams.core.events import GradeEvent, student_key
 from streams.core.intake import Reader
-from streams.core.scores import Position, Source
+from streams.core.rows import Position, Row, Source, decode_row, encode_row
 from streams.settings import load, shipped
 
 BOOTSTRAP, NAMESPACE, DATA_DIR, STAGE, GUARANTEE = sys.argv[1:6]
@@ -61,15 +61,15 @@ async def scoring(stream: faust.StreamT) -> None:
     def key_of(event: GradeEvent) -> bytes:
         return student_key(event.tenant, event.student_id) + b":" + event.course_id.encode()
 
-    def row_of(event: GradeEvent) -> scores.Row | None:
+    def row_of(event: GradeEvent) -> Row | None:
         held = table.get(key_of(event))
-        return None if held is None else scores.decode(held)
+        return None if held is None else decode_row(held)
 
     async for event in stream.events():
         at, source = Position("topic", event.message.offset), Source("raw", 0, 0)
         outcome = flow.score(judge, row_of, event.value, at, source)
         if outcome.event is not None and outcome.row is not None:
-            table[key_of(outcome.event)] = scores.encode(outcome.row)
+            table[key_of(outcome.event)] = encode_row(outcome.row)
         for alert in outcome.alerts:
             await sent_alerts.send(key=event.key, value=alerts.encode(alert))
 

@@ -19,8 +19,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from benchmarks.flow import kafka, prepared
 from benchmarks.memory import end_of
 from streams.cli.process import WorkerProcess
-from streams.core import scores
 from streams.core.events import student_key
+from streams.core.rows import encode_row
 from streams.engine.routing import partition_of
 from streams.engine.table import changelog_key
 
@@ -52,7 +52,7 @@ def main() -> None:
 def fill_changelog(job: Job, rows: int) -> None:
     """The changelog holds rows of the end of a semester, of made-up students."""
     topic = job.settings.topic("grade-scores-changelog")
-    values = cycle([scores.encode(row) for row in end_of(30_000, 1).values()])
+    values = cycle([encode_row(row) for row in end_of(30_000, 1).values()])
     servers = str(job.settings.kafka_bootstrap_servers)
     producer = Producer({"bootstrap.servers": servers, "linger.ms": 50})
     for number in range(rows):

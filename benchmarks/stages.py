@@ -17,7 +17,7 @@ from streams.core import alerts, events, flow, packed, rules, scores
 from streams.core.alerts import Judge
 from streams.core.events import GradeEvent, student_key
 from streams.core.intake import Reader
-from streams.core.scores import Position, Row, Source
+from streams.core.rows import Position, Row, Source, decode_row, encode_row
 from streams.engine.outputs import Outputs
 from streams.engine.routing import partition_of
 from streams.settings import shipped
@@ -54,7 +54,7 @@ def main() -> None:
             cases.append(
                 (event, taken, before, applied, judge.judge(before, event, applied, THERE))
             )
-    kept = [(scores.encode(before), row.row) for _, _, before, row, _ in cases]
+    kept = [(encode_row(before), row.row) for _, _, before, row, _ in cases]
     found = [alert for *_, judged in cases for alert in judged.alerts]
 
     def say(what: str, step: Callable[[], object]) -> float:
@@ -73,7 +73,7 @@ def main() -> None:
         say("scoring: canonical JSON read", lambda: [events.decode(t.value) for _, t, *_ in cases]),
         say("scoring: row unpacked", lambda: [packed.unpack(value) for value, _ in kept]),
         say("scoring: row decoded (unpacking included)", lambda: [
-            scores.decode(value) for value, _ in kept]),
+            decode_row(value) for value, _ in kept]),
         say("scoring: event applied", lambda: [
             scores.apply(before, event, HERE, THERE) for event, _, before, *_ in cases]),
         say("scoring: judged", lambda: [
@@ -81,7 +81,7 @@ def main() -> None:
         say("scoring: alerts written", lambda: [
             (alerts.encode(alert), alerts.headers(alert)) for alert in found]),
         say("scoring: row encoded and packed", lambda: [
-            scores.encode(row) for _, row in kept if row]),
+            encode_row(row) for _, row in kept if row]),
     ]  # fmt: skip
     total = sum(intake) + sum(scoring) - scoring[1]
     print(f"{'the core of both hops, every row on its own':58}{total:6.1f} us")

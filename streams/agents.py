@@ -13,11 +13,11 @@ import hashlib
 import logging
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from streams.core import alerts, flow, scores
+from streams.core import alerts, flow
 from streams.core.canvas import Refusal
 from streams.core.events import Reason, student_key
 from streams.core.flow import Fate, Outcome, Passed
-from streams.core.scores import Position, Row, Source
+from streams.core.rows import Position, Row, Source, decode_row, encode_row
 from streams.engine.outputs import Outputs, Produced
 from streams.engine.routing import partition_of
 from streams.engine.table import changelog_key
@@ -185,7 +185,7 @@ class _Rows:
         if changed is not None:
             return changed
         held = self._table.row(self._partition, owner, item)
-        return None if held is None else scores.decode(held)
+        return None if held is None else decode_row(held)
 
     def keep(self, event: GradeEvent, row: Row) -> None:
         """Remember a changed row; the last of a batch is what the changelog gets."""
@@ -194,7 +194,7 @@ class _Rows:
 
     def changes(self) -> list[Change]:
         """Return the changed rows."""
-        return [(owner, item, scores.encode(row)) for (owner, item), row in self._changed.items()]
+        return [(owner, item, encode_row(row)) for (owner, item), row in self._changed.items()]
 
 
 async def _breathing(batch: RecordBatch) -> AsyncIterator[Sequence[ConsumerRecord]]:

@@ -15,7 +15,7 @@ from streams.core import alerts, events, flow, rules
 from streams.core.alerts import Judge
 from streams.core.canvas import Refusal
 from streams.core.intake import Reader
-from streams.core.scores import Position, Row, Source
+from streams.core.rows import Position, Row, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

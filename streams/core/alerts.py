@@ -26,7 +26,8 @@ from streams.core.history import Standing
 from streams.core.rules import Kind, Rule, Rules, Severity
 
 if TYPE_CHECKING:
-    from streams.core.scores import Applied, Override, Row, Source
+    from streams.core.rows import Override, Row, Source
+    from streams.core.scores import Applied
 
 SECTION_SECONDS: Final = 60
 """A student with two sections gets one override event per enrolment, this far apart at most."""
@@ -96,8 +97,10 @@ class Judge:
         self._key = id_key
         self._by_kind = {kind: rules.of(kind) for kind in Kind}
         drops = [rule.points for rule in self._by_kind[Kind.SCORE_DROP]]
-        # Floats decide that a fall is too small for any rule; decimals decide the rest.
+        moves = [rule.points for rule in rules.rules if rule.kind is not Kind.SCORE_DROP]
+        # Floats decide that a move is too small for any rule; decimals decide the rest.
         self._least_drop = float(min(drops, default=Decimal("Infinity"))) - 1e-6
+        self._least_move = float(min(moves, default=Decimal("Infinity"))) - 1e-6
 
     def judge(
         self, before: Row | None, event: GradeEvent, applied: Applied, source: Source
@@ -160,6 +163,8 @@ class Judge:
         new = baseline if event.override_score is None else event.override_score
         if old is None or new is None:
             return Judgement(no_baseline=True)
+        if abs(new - old) < self._least_move:
+            return _SILENCE
         move = decimal(new) - decimal(old)
         if event.override_score is None:
             kind, size = Kind.OVERRIDE_REMOVED, abs(move)

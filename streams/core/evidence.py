@@ -12,11 +12,19 @@ from streams.core.events import CourseGradeChange, GradeOverride, Instant, Perce
 from streams.core.rules import Kind, Rule
 
 if TYPE_CHECKING:
-    from streams.core.scores import Row
+    from streams.core.rows import Row
 
 CAUSE_SECONDS: Final = 600
 """How long before a drop a grade change still counts as its likely cause: Canvas recomputes course
 scores in a job, seconds to minutes later."""
+
+
+_MOVED: Final = {
+    Kind.SCORE_DROP: "Current score fell {}",
+    Kind.OVERRIDE_RAISED: "An override raised the final score by {}",
+    Kind.OVERRIDE_LOWERED: "An override lowered the final score by {}",
+    Kind.OVERRIDE_REMOVED: "Removing an override moved the final score by {}",
+}
 
 
 class Evidence(Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -74,13 +82,8 @@ def likely_causes(row: Row, event: CourseGradeChange | GradeOverride) -> list[Ev
 def summary(rule: Rule, old: Percent, new: Percent, change: Decimal) -> str:
     """Return an alert in one sentence: what moved, how far, and which rule says so."""
     size = f"{abs(change).normalize():f} points ({old:g} → {new:g})"
-    what = {
-        Kind.SCORE_DROP: f"Current score fell {size}",
-        Kind.OVERRIDE_RAISED: f"An override raised the final score by {size}",
-        Kind.OVERRIDE_LOWERED: f"An override lowered the final score by {size}",
-        Kind.OVERRIDE_REMOVED: f"Removing an override moved the final score by {size}",
-    }[rule.kind]
-    return f"{what}; rule {rule.id} alerts at {rule.points.normalize():f} or more."
+    least = f"{rule.points.normalize():f}"
+    return f"{_MOVED[rule.kind].format(size)}; rule {rule.id} alerts at {least} or more."
 
 
 def seconds(instant: Instant) -> float:

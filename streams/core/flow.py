@@ -13,14 +13,14 @@ from streams.core.alerts import Alert
 from streams.core.canvas import Refusal
 from streams.core.events import Control, GradeEvent, Reason
 from streams.core.history import Standing
-from streams.core.scores import Row
+from streams.core.rows import Row
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from streams.core.alerts import Judge
     from streams.core.intake import Reader
-    from streams.core.scores import Position, Source
+    from streams.core.rows import Position, Source
 
 
 class Fate(StrEnum):
@@ -113,7 +113,7 @@ def score(
         Fate, row and alerts. A record that is not ours is refused, never raised.
 
     Example:
-        >>> from streams.core.scores import Position, Source
+        >>> from streams.core.rows import Position, Source
         >>> here, there = Position("topic-id", 0), Source("canvas-live-events", 0, 0)
         >>> score(None, lambda event: None, b'{"type":"control","kind":"watermark"}', here, there)
         Outcome(fate=<Fate.CONTROL: 'control'>, event=None, row=None, alerts=(), refusal=None, no_baseline=False)

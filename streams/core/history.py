@@ -96,11 +96,12 @@ class Seen(Struct, array_like=True, frozen=True, gc=False):
     """Which recent events were judged: the same event twice is never judged twice.
 
     Attributes:
-        recent: ``event_time/event_id``, oldest first, at most ``KEPT_EVENTS``.
+        recent: ``event_time/event_id``, oldest first, at most ``KEPT_EVENTS``, with spaces between:
+            one text is read and written in an eighth of the time of eight.
         horizon: ``event_time`` of the newest event that was let go; "" while none was.
     """
 
-    recent: tuple[str, ...] = ()
+    recent: str = ""
     horizon: Instant = ""
 
     def standing(self, event_time: Instant, event_id: str) -> Standing:
@@ -117,14 +118,16 @@ class Seen(Struct, array_like=True, frozen=True, gc=False):
             >>> seen.standing("2026-02-03T10:15:30.000Z", "b2").name
             'NEWER'
         """
-        if f"{event_time}/{event_id}" in self.recent:
+        if f" {event_time}/{event_id} " in f" {self.recent} ":
             return Standing.REPEATED
         return Standing.LATE if event_time <= self.horizon else Standing.NEWER
 
     def with_event(self, event_time: Instant, event_id: str) -> Seen:
         """Return the memory with one more event, the oldest let go where there are too many."""
-        recent = sorted((*self.recent, f"{event_time}/{event_id}"))
+        recent = self.recent.split()
+        recent.append(f"{event_time}/{event_id}")
+        recent.sort()
         if len(recent) <= KEPT_EVENTS:
-            return Seen(tuple(recent), self.horizon)
+            return Seen(" ".join(recent), self.horizon)
         let_go = recent[0].partition("/")[0]
-        return Seen(tuple(recent[1:]), max(self.horizon, let_go))
+        return Seen(" ".join(recent[1:]), max(self.horizon, let_go))

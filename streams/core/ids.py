@@ -44,6 +44,7 @@ def number(value: str | int) -> int:
     return value
 
 
+@lru_cache(maxsize=1 << 12)
 def shard(value: str | int | None) -> int | None:
     """Return the shard that a global id names; None for a local id or none at all.
 

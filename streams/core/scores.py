@@ -11,123 +11,12 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from streams.core.events import (
-    CourseGradeChange,
-    GradeChange,
-    GradeEvent,
-    GradeOverride,
-    Instant,
-    Percent,
-    Points,
-)
-from streams.core.history import Seen, Standing, settle
-from streams.core.packed import pack, unpack
+from streams.core.events import CourseGradeChange, GradeChange, GradeEvent, GradeOverride
+from streams.core.history import Standing, settle
+from streams.core.rows import Change, Override, Position, Row, Scores, Source, written
 
 KEPT_GRADE_CHANGES: Final = 3
 """Assignments whose latest grade change a row keeps, as likely causes of its next alert."""
-
-
-class UnreadableError(Exception):
-    """A row's value is none of ours. It stays as it is; events about it are refused."""
-
-
-class Source(Struct, frozen=True, array_like=True, gc=False):
-    """Where on the raw topic an event stands; what an alert's evidence points to."""
-
-    topic: str
-    partition: int
-    offset: int
-
-
-class Position(Struct, frozen=True, array_like=True, gc=False):
-    """Where on ``grade-events`` a record stands. A topic made anew has another id, from 0 again."""
-
-    topic_id: str
-    offset: int
-
-
-class Scores(Struct, frozen=True, array_like=True, gc=False):
-    """One statement of a student's course scores. Percent; None is unknown."""
-
-    event_time: Instant
-    updated_at: Instant | None
-    event_id: str
-    workflow_state: str
-    new: tuple[Percent | None, Percent | None, Percent | None, Percent | None]
-    old: tuple[Percent | None, Percent | None, Percent | None, Percent | None]
-
-
-class Override(Struct, frozen=True, array_like=True, gc=False):
-    """One statement of an override. Percent; ``new`` None: removed."""
-
-    event_time: Instant
-    updated_at: Instant | None
-    event_id: str
-    enrollment_id: str | None
-    new: Percent | None
-    old: Percent | None
-
-
-class Change(Struct, frozen=True, array_like=True, gc=False):
-    """One statement of an assignment's grade: (score, points possible), in points."""
-
-    event_time: Instant
-    event_id: str
-    assignment_id: str | None
-    new: tuple[Points | None, Points | None]
-    old: tuple[Points | None, Points | None]
-    muted: bool | None
-    source: Source
-    updated_at: None = None  # Canvas sends none with grade_change
-
-
-class Row(Struct, frozen=True, omit_defaults=True, gc=False):
-    """All we know of one student in one course. Made by ``apply`` only."""
-
-    applied: Position
-    account_id: str | None = None
-    scores: tuple[Scores, ...] = ()  # the one that holds first; more only on a tie
-    override: tuple[Override, ...] = ()
-    period_overrides: dict[str, tuple[Override, ...]] = {}  # by grading_period_id
-    grade_changes: tuple[Change, ...] = ()  # newest last, one per assignment
-    seen_scores: Seen = Seen()
-    seen_overrides: Seen = Seen()
-    forgotten_change: Instant = ""  # event_time of the newest grade change let go
-
-    @property
-    def known(self) -> bool:
-        """Whether it is a row to the world: a grade_change alone makes none."""
-        return bool(self.scores or self.override or self.period_overrides)
-
-    @property
-    def deleted(self) -> bool:
-        """Whether Canvas withdrew the scores; revived only by a newer active event."""
-        return bool(self.scores) and self.scores[0].workflow_state == "deleted"
-
-    @property
-    def current_score(self) -> Percent | None:
-        """Graded and posted work only."""
-        return self.scores[0].new[0] if self.scores else None
-
-    @property
-    def final_score(self) -> Percent | None:
-        """Ungraded work counts 0."""
-        return self.scores[0].new[1] if self.scores else None
-
-    @property
-    def known_final(self) -> Percent | None:
-        """``final_score``, once something is graded: before that Canvas says 0.0."""
-        return None if self.current_score is None else self.final_score
-
-    @property
-    def override_score(self) -> Percent | None:
-        """The override of the whole course, where one is set."""
-        return self.override[0].new if self.override else None
-
-    @property
-    def effective_final_score(self) -> Percent | None:
-        """What the student finally gets: the override, else the final score (Canvas's rule)."""
-        return self.final_score if self.override_score is None else self.override_score
 
 
 class Applied(Struct, frozen=True, gc=False):
@@ -261,8 +150,9 @@ def _grade_change(
         event.muted,
         source,
     )
-    others = [c for c in row.grade_changes if c.assignment_id != event.assignment_id]
-    same = tuple(c for c in row.grade_changes if c.assignment_id == event.assignment_id)
+    known = row.grade_changes
+    others = [c for c in known if c.assignment_id != event.assignment_id]
+    same = tuple(c for c in known if c.assignment_id == event.assignment_id)
     held, standing = settle(same, stated)
     if standing is Standing.NEWER and event.event_time <= row.forgotten_change:
         standing = Standing.LATE
@@ -272,27 +162,8 @@ def _grade_change(
     forgotten = row.forgotten_change
     if len(kept) > KEPT_GRADE_CHANGES:
         forgotten = max(forgotten, kept.pop(0).event_time)
-    after = _with(row, applied=at, grade_changes=tuple(kept), forgotten_change=forgotten)
+    after = _with(row, applied=at, changes=written(kept), forgotten_change=forgotten)
     return Applied(after, standing, judged=False)
 
 
 _with = msgspec.structs.replace
-_encoder: Final = msgspec.msgpack.Encoder()
-_decoder: Final = msgspec.msgpack.Decoder(Row)
-
-
-def encode(row: Row) -> bytes:
-    """Return the row's value on ``grade-scores-changelog``; equal rows give equal bytes."""
-    return pack(_encoder.encode(row))
-
-
-def decode(value: bytes) -> Row:
-    """Return the row that ``encode`` wrote.
-
-    Raises:
-        UnreadableError: Another version of gradewatch wrote it, or another producer.
-    """
-    try:
-        return _decoder.decode(unpack(value))
-    except (ValueError, msgspec.MsgspecError) as error:
-        raise UnreadableError("a row that this version of gradewatch did not write") from error

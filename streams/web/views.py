@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from streams.core import ids, scores
+from streams.core import ids
 from streams.core.events import student_key
+from streams.core.rows import UnreadableError, decode_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from streams.core.scores import Override, Row, Scores
+    from streams.core.rows import Override, Row, Scores
     from streams.engine.table import PartitionStore
 
 Answer = dict[str, Any]
@@ -167,7 +168,7 @@ class _Rows:
     def add(self, table: PartitionStore, owner: bytes, item: bytes) -> None:
         try:
             row = _row(table, owner, item)
-        except scores.UnreadableError:
+        except UnreadableError:
             self._unreadable += 1
         else:
             if row:
@@ -183,7 +184,7 @@ class _Rows:
 def _row(table: PartitionStore, owner: bytes, item: bytes) -> Row | None:
     """Return a row that is one to the world."""
     held = table.items_of(owner).get(item)
-    row = None if held is None else scores.decode(held)
+    row = None if held is None else decode_row(held)
     return row if row and row.known else None
 
 

@@ -20,8 +20,7 @@ from streams.core import flow as core
 from streams.core import rules
 from streams.core.alerts import Judge
 from streams.core.alerts import encode as encode_alert
-from streams.core.scores import Position, Source
-from streams.core.scores import encode as encode_row
+from streams.core.rows import Position, Source, encode_row
 from streams.engine.table import changelog_key
 from streams.player import play
 from streams.settings import Guarantee, Settings, load
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     from aiokafka import ConsumerRecord
 
     from streams.core.events import GradeEvent
-    from streams.core.scores import Row
+    from streams.core.rows import Row
     from streams.engine.table import PartitionStore
     from streams.simulator import RawRecord
 

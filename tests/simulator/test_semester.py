@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from streams.core import alerts, flow, rules, scores
+from streams.core import alerts, flow, rules
 from streams.core.canvas import Refusal
 from streams.core.events import GradeEvent, Reason
 from streams.core.intake import Reader
+from streams.core.rows import Position, Row, Source
 from streams.core.rules import Kind
 from streams.settings import shipped
 from streams.simulator import RawRecord, semester
@@ -135,17 +136,17 @@ def test_the_shipped_rules_raise_every_kind_of_alert_and_drops_for_a_few_per_cen
     file = shipped("rules.yaml")
     judge = alerts.Judge(rules.load(Path(file).read_text(), str(file)), b"a key for a test")
     reader = Reader()
-    rows: dict[tuple[str, str], scores.Row] = {}
+    rows: dict[tuple[str, str], Row] = {}
     kinds: Counter[Kind] = Counter()
 
-    def row_of(event: GradeEvent) -> scores.Row | None:
+    def row_of(event: GradeEvent) -> Row | None:
         return rows.get((event.student_id, event.course_id))
 
     for number, record in enumerate(records):
         passed = flow.take_in(reader, record.value, record.timestamp_ms)
         if not isinstance(passed, flow.Passed):
             continue
-        at, source = scores.Position("log", number), scores.Source("raw", 0, number)
+        at, source = Position("log", number), Source("raw", 0, number)
         outcome = flow.score(judge, row_of, passed.value, at, source)
         kinds.update(alert.kind for alert in outcome.alerts)
         if outcome.row is not None and outcome.event is not None:

@@ -17,7 +17,7 @@ from mode.utils.imports import symbol_by_name
 
 from streams.core import scores
 from streams.core.events import CourseGradeChange
-from streams.core.scores import Position, Source
+from streams.core.rows import Position, Source, encode_row
 from streams.web.access import Access
 from streams.web.server import install, mount
 from streams.worker import Worker
@@ -126,7 +126,7 @@ def a_worker_with_a_row_it_cannot_read() -> Worker:
     )  # fmt: skip
     known = scores.apply(None, event, Position("topic-id", 7), Source("raw", 0, 7)).row
     assert known
-    row = scores.encode(known)
+    row = encode_row(known)
     worker = a_worker(Ready)
     worker.table.data.publish(0, [(b"t:48", b"565", b"no row"), (b"t:48", b"566", row)])
     worker.table.data.publish(0, [(b"t:49", b"565", row)])

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from streams.core import flow, scores
+from streams.core import flow
 from streams.core.events import student_key
 from streams.core.intake import Reader
-from streams.core.scores import Position, Row, Source
+from streams.core.rows import Position, Row, Source, decode_row, encode_row
 from streams.web import views
 from streams.web.views import Problem
 from tests.scenarios import (
@@ -35,7 +35,7 @@ def a_table(*raw: bytes) -> PartitionStore:
     def held(event: GradeEvent) -> Row | None:
         owner = student_key(event.tenant, event.student_id)
         row = table.row(0, owner, event.course_id.encode())
-        return None if row is None else scores.decode(row)
+        return None if row is None else decode_row(row)
 
     for offset, value in enumerate(raw):
         taken = flow.take_in(Reader(), value, -1)
@@ -46,7 +46,7 @@ def a_table(*raw: bytes) -> PartitionStore:
         assert outcome.row is not None
         owner = student_key(outcome.event.tenant, outcome.event.student_id)
         item = outcome.event.course_id.encode()
-        table.publish(0, [(owner, item, scores.encode(outcome.row))])
+        table.publish(0, [(owner, item, encode_row(outcome.row))])
     return table
 
 
