@@ -1,4 +1,4 @@
-"""Who does the same job: ours, a plain Faust app, a Kafka Streams app; and how each is started."""
+"""Who does the same job: ours, Kafka Streams, Quix Streams, a plain Faust app; how each starts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from contextlib import AbstractContextManager, contextmanager
+import venv
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 JAVA_APP = HERE / "kafka_streams"
+QUIX_APP = HERE / "quix_streams"
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,36 @@ def kafka_streams(guarantee: str) -> Callable[[Job], AbstractContextManager[Runn
     return running
 
 
+@contextmanager
+def quix(job: Job) -> Iterator[Running]:
+    """A process a core: a Quix Streams application has one thread."""
+    where = [str(job.settings.kafka_bootstrap_servers), job.settings.namespace]
+    python = [str(QUIX_APP / ".venv" / "bin" / "python"), "-m", "benchmarks.quix_streams.app"]
+    with ExitStack() as processes:
+        for number in range(os.cpu_count() or 1):
+            command = [*python, *where, str(job.scratch / f"quix-{number}"), job.stage]
+            running = processes.enter_context(_process(command, job.scratch / "quix.log"))
+        yield running
+
+
+def quix_missing() -> str:
+    """Make the environment of the Quix Streams app, or return why it cannot be made."""
+    lock, made = QUIX_APP / "requirements.lock", QUIX_APP / ".venv" / "requirements.lock"
+    if made.exists() and made.read_text() == lock.read_text():
+        return ""
+    print("installing Quix Streams into an environment of its own ...", file=sys.stderr)
+    venv.create(made.parent, clear=True, with_pip=True)
+    python = str(made.parent / "bin" / "python")
+    told = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    installed = subprocess.run(
+        [*told, "--require-hashes", "-r", str(lock)], capture_output=True, text=True, check=False
+    )
+    if installed.returncode:
+        return "its packages were not installed: " + installed.stderr.strip()[-300:]
+    made.write_text(lock.read_text())
+    return ""
+
+
 def java_app_missing() -> str:
     """Build the Kafka Streams app, or return why it cannot be built."""
     maven = shutil.which("mvn")
@@ -174,6 +206,10 @@ def our_changelog(job: Job) -> str:
     return job.settings.topic("grade-scores-changelog")
 
 
+def quix_changelog(job: Job) -> str:
+    return f"changelog__{job.settings.group}--{canonical(job)}--default"
+
+
 def changelog(job: Job) -> str:
     return f"{job.settings.group}-scores-changelog"
 
@@ -190,6 +226,10 @@ STREAMS_AT_LEAST_ONCE = Peer(
     "Kafka Streams 4.3.1, at_least_once",
     repartition, kafka_streams("at_least_once"), changelog, java_app_missing, transactional=False,
 )  # fmt: skip
+QUIX = Peer(
+    "Quix Streams 3.28, exactly-once, a process a core", canonical, quix, quix_changelog,
+    quix_missing,
+)  # fmt: skip
 FAUST = Peer(
     "plain Faust app", canonical, plain_faust("at_least_once"), changelog, transactional=False
 )
@@ -198,7 +238,7 @@ FAUST_EXACTLY_ONCE = Peer(
 )
 PEERS = {
     "ours": OURS, "ours-all": OURS_ON_ALL_CORES,
-    "streams": STREAMS, "streams-alo": STREAMS_AT_LEAST_ONCE, "faust": FAUST,
+    "streams": STREAMS, "streams-alo": STREAMS_AT_LEAST_ONCE, "quix": QUIX, "faust": FAUST,
 }  # fmt: skip
 """Who is timed."""
 
