@@ -65,7 +65,7 @@ def _row(value: bytes, raw_topic: str) -> Any:  # noqa: ANN401 - JSON
 def _events(row: Any) -> Iterator[str]:  # noqa: ANN401 - JSON
     for name in ("seen_scores", "seen_overrides"):
         recent = row.get(name, [b""])[0]
-        yield from (recent[first : first + 16].hex() for first in range(0, len(recent), 16))
+        yield from (recent[first : first + 17].hex() for first in range(0, len(recent), 17))
     yield from row.get("seen", [])
     for change in row.get("grade_changes", []):
         yield change[1]

@@ -27,12 +27,12 @@ from streams.metrics import Tally
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from aiokafka import ConsumerRecord
+    from faust.types import TP
 
     from streams.core.alerts import Judge
     from streams.core.events import GradeEvent
     from streams.core.intake import Reader
-    from streams.engine.fetch import RecordBatch
+    from streams.engine.fetch import Record, RecordBatch
     from streams.engine.table import Change, Overlay
 
 log = logging.getLogger("gradewatch.agents")
@@ -81,28 +81,28 @@ class Intake:
         outputs, tally = Outputs(), Tally()
         async for records in _breathing(batch):
             for record in records:
-                self._take_in(record, outputs, tally)
+                self._take_in(batch.tp, record, outputs, tally)
         return Work([outputs], [], tally)
 
     def refuse(self, batch: RecordBatch, failure: str) -> Work:
         """Return what a batch of one record comes to that cannot be worked."""
         return _refused(batch, self._refused, failure)
 
-    def _take_in(self, record: ConsumerRecord, outputs: Outputs, tally: Tally) -> None:
+    def _take_in(self, tp: TP, record: Record, outputs: Outputs, tally: Tally) -> None:
         try:
             taken = flow.take_in(self._reader, record.value, record.timestamp)
         except Exception as error:  # noqa: BLE001 - a bug of ours must not stop the flow
-            taken = _bug(error, record)
+            taken = _bug(error, tp, record)
         if isinstance(taken, Passed):
             tally.fates[Fate.PASSED] += 1
-            produced = Produced(taken.key, taken.value, record.timestamp, _coordinates(record))
+            produced = Produced(taken.key, taken.value, record.timestamp, _coordinates(tp, record))
             partition = partition_of(taken.key, self._events.partitions)
             outputs.add(self._events.name, partition, produced)
         elif taken is None:
             tally.fates[Fate.IGNORED] += 1
         else:
             tally.fates[Fate.REFUSED] += 1
-            _refuse(outputs, self._refused, record, taken, tally)
+            _refuse(outputs, self._refused, tp, record, taken, tally=tally)
 
 
 class Scoring:
@@ -134,13 +134,13 @@ class Scoring:
         rows = _Rows(self._table, batch.tp.partition)
         async for records in _breathing(batch):
             for record in records:
-                outcome = self._scored(record, rows)
+                outcome = self._scored(batch.tp, record, rows)
                 tally.fates[outcome.fate] += 1
                 tally.without_baseline += outcome.no_baseline
                 if outcome.refusal is not None:
-                    _refuse(outputs, self._refused, record, outcome.refusal, tally)
-                if outcome.event is not None and outcome.row is not None:
-                    rows.keep(outcome.event, outcome.row)
+                    _refuse(outputs, self._refused, batch.tp, record, outcome.refusal, tally=tally)
+                if outcome.row is not None:
+                    rows.keep(outcome.row)
                 for alert in outcome.alerts:
                     tally.alerts[alert.kind, alert.severity] += 1
                     produced = Produced(
@@ -154,12 +154,12 @@ class Scoring:
         """Return what a batch of one record comes to that cannot be worked."""
         return _refused(batch, self._refused, failure)
 
-    def _scored(self, record: ConsumerRecord, rows: _Rows) -> Outcome:
+    def _scored(self, tp: TP, record: Record, rows: _Rows) -> Outcome:
         at = Position(self._topic_id, record.offset)
         try:
-            return flow.score(self._judge, rows.of, record.value, at, _source(record))
+            return flow.score(self._judge, rows.of, record.value, at, _source(tp, record))
         except Exception as error:  # noqa: BLE001 - a bug of ours must not stop the flow
-            return Outcome(Fate.REFUSED, refusal=_bug(error, record))
+            return Outcome(Fate.REFUSED, refusal=_bug(error, tp, record))
 
     def _rows(self, batch: RecordBatch, changes: Sequence[Change]) -> Outputs:
         outputs = Outputs()
@@ -177,27 +177,28 @@ class _Rows:
         self._table = table
         self._partition = partition
         self._changed: dict[tuple[bytes, bytes], Row] = {}
+        self._asked = b"", b""
 
     def of(self, event: GradeEvent) -> Row | None:
         """Return the row an event is about."""
-        owner, item = student_key(event.tenant, event.student_id), event.course_id.encode()
-        changed = self._changed.get((owner, item))
+        asked = student_key(event.tenant, event.student_id), event.course_id.encode()
+        self._asked = asked
+        changed = self._changed.get(asked)
         if changed is not None:
             return changed
-        held = self._table.row(self._partition, owner, item)
+        held = self._table.row(self._partition, *asked)
         return None if held is None else decode_row(held)
 
-    def keep(self, event: GradeEvent, row: Row) -> None:
-        """Remember a changed row; the last of a batch is what the changelog gets."""
-        owner, item = student_key(event.tenant, event.student_id), event.course_id.encode()
-        self._changed[owner, item] = row
+    def keep(self, row: Row) -> None:
+        """Remember the row last asked for as changed; a batch's last is what the changelog gets."""
+        self._changed[self._asked] = row
 
     def changes(self) -> list[Change]:
         """Return the changed rows."""
         return [(owner, item, encode_row(row)) for (owner, item), row in self._changed.items()]
 
 
-async def _breathing(batch: RecordBatch) -> AsyncIterator[Sequence[ConsumerRecord]]:
+async def _breathing(batch: RecordBatch) -> AsyncIterator[Sequence[Record]]:
     """Yield a batch's records by the run, letting the event loop do other things in between."""
     for first in range(0, len(batch.records), BREATH):
         if first:
@@ -209,19 +210,19 @@ def _refused(batch: RecordBatch, topic: Topic, failure: str) -> Work:
     outputs, tally = Outputs(), Tally()
     for record in batch.records:
         tally.fates[Fate.REFUSED] += 1
-        _refuse(outputs, topic, record, Refusal(Reason.INTERNAL, failure), tally)
+        _refuse(outputs, topic, batch.tp, record, Refusal(Reason.INTERNAL, failure), tally=tally)
     return Work([outputs], [], tally)
 
 
 def _refuse(
-    outputs: Outputs, topic: Topic, record: ConsumerRecord, refusal: Refusal, tally: Tally
+    outputs: Outputs, topic: Topic, tp: TP, record: Record, refusal: Refusal, *, tally: Tally
 ) -> None:
     """Keep a record we do not take: original key and bytes, and why."""
     tally.refused[refusal.reason] += 1
     headers = [
         ("gradewatch.reason", refusal.reason.encode()),
         ("gradewatch.detail", refusal.detail.encode()),
-        *_coordinates(record),
+        *_coordinates(tp, record),
     ]
     value = record.value
     if value is not None and len(value) > REFUSED_BYTES:
@@ -231,28 +232,28 @@ def _refuse(
         value = value[:REFUSED_BYTES]
     # Dated now: its short retention counts from the refusal, whenever the event was.
     produced = Produced(record.key, value, 0, headers)
-    outputs.add(topic.name, record.partition % topic.partitions, produced)
+    outputs.add(topic.name, tp.partition % topic.partitions, produced)
 
 
-def _coordinates(record: ConsumerRecord) -> list[tuple[str, bytes]]:
+def _coordinates(tp: TP, record: Record) -> list[tuple[str, bytes]]:
     return [
-        ("gradewatch.topic", record.topic.encode()),
-        ("gradewatch.partition", b"%d" % record.partition),
+        ("gradewatch.topic", tp.topic.encode()),
+        ("gradewatch.partition", b"%d" % tp.partition),
         ("gradewatch.offset", b"%d" % record.offset),
     ]
 
 
-def _source(record: ConsumerRecord) -> Source:
+def _source(tp: TP, record: Record) -> Source:
     """Return where on the raw topic a record of ``grade-events`` came from."""
     try:
         (_, topic), (_, partition), (_, offset) = record.headers
         return Source(topic.decode(), int(partition), int(offset))
     except ValueError:  # another producer's: it is its own source
-        return Source(record.topic, record.partition, record.offset)
+        return Source(*tp, record.offset)
 
 
-def _bug(error: Exception, record: ConsumerRecord) -> Refusal:
+def _bug(error: Exception, tp: TP, record: Record) -> Refusal:
     """Note a failure of ours: where, and in which code; never the record's content."""
     where = place(error)
-    log.error("%s[%d] at offset %d: %s", record.topic, record.partition, record.offset, where)
+    log.error("%s[%d] at offset %d: %s", *tp, record.offset, where)
     return Refusal(Reason.INTERNAL, where)

@@ -46,8 +46,6 @@ WRITTEN = {
 class Record(NamedTuple):
     """A record as aiokafka hands it over, as far as the agents look."""
 
-    topic: str
-    partition: int
     offset: int
     timestamp: int
     key: bytes | None
@@ -67,10 +65,7 @@ def a_batch(topic: str, partition: int, records: Sequence[Record]) -> RecordBatc
 
 def raw(values: Sequence[bytes | None]) -> list[Record]:
     first = milliseconds(moment(0))
-    return [
-        Record("canvas-live-events", 1, number, first + number, None, value)
-        for number, value in enumerate(values)
-    ]
+    return [Record(number, first + number, None, value) for number, value in enumerate(values)]
 
 
 def produced(work: Work, topic: str) -> list[Any]:
@@ -176,7 +171,7 @@ def canonical(values: Sequence[bytes]) -> list[Record]:
     for record in raw(values):
         taken = flow.take_in(reader, record.value, record.timestamp)
         if isinstance(taken, flow.Passed):
-            kept.append(Record("grade-events", 0, 0, record.timestamp, taken.key, taken.value))
+            kept.append(Record(0, record.timestamp, taken.key, taken.value))
     return [record._replace(offset=number) for number, record in enumerate(kept)]
 
 
@@ -243,7 +238,7 @@ def test_no_alert_header_holds_a_student_id() -> None:
 
 
 def test_a_foreign_record_on_grade_events_is_refused_not_raised() -> None:
-    foreign = Record("grade-events", 0, 0, 0, b"k", b'{"type":"nobody_knows"}')
+    foreign = Record(0, 0, b"k", b'{"type":"nobody_knows"}')
     work = asyncio.run(
         Scoring(a_judge(), "topic-id", Overlay(a_store()), WRITTEN).work(
             a_batch("grade-events", 0, [foreign])

@@ -67,7 +67,7 @@ def apply(before: Row | None, event: GradeEvent, at: Position, source: Source) -
 
 
 def _scores(before: Row | None, row: Row, event: CourseGradeChange, at: Position) -> Applied:
-    known = row.seen_scores.standing(event.event_time, event.event_id)
+    known, seen = row.seen_scores.with_event(event.event_time, event.event_id)
     if known is not Standing.NEWER:
         # Older than the horizon is older than what holds: nothing to keep.
         return Applied(before, known, judged=False)
@@ -95,7 +95,7 @@ def _scores(before: Row | None, row: Row, event: CourseGradeChange, at: Position
         applied=at,
         account_id=_account(row, event),
         scores=held,
-        seen_scores=row.seen_scores.with_event(event.event_time, event.event_id),
+        seen_scores=seen,
     )
     return Applied(after, standing, judged=not after.deleted)
 
@@ -111,7 +111,7 @@ def _override(before: Row | None, row: Row, event: GradeOverride, at: Position) 
     )
     period = event.grading_period_id
     of_fact = row.override if period is None else row.period_overrides.get(period, ())
-    known = row.seen_overrides.standing(event.event_time, event.event_id)
+    known, seen = row.seen_overrides.with_event(event.event_time, event.event_id)
     held, standing = settle(of_fact, stated)
     if known is Standing.REPEATED or (known is Standing.LATE and held is of_fact):
         return Applied(before, known, judged=False)
@@ -121,7 +121,7 @@ def _override(before: Row | None, row: Row, event: GradeOverride, at: Position) 
         else {"period_overrides": {**row.period_overrides, period: held}}
     )
     if known is Standing.NEWER:
-        facts["seen_overrides"] = row.seen_overrides.with_event(event.event_time, event.event_id)
+        facts["seen_overrides"] = seen
     after = _with(row, applied=at, account_id=_account(row, event), **facts)
     if known is Standing.LATE:  # the newest of its fact, yet perhaps judged before
         return Applied(after, known, judged=False)
@@ -150,15 +150,17 @@ def _grade_change(
         event.muted,
         source,
     )
-    known = row.grade_changes
-    others = [c for c in known if c.assignment_id != event.assignment_id]
-    same = tuple(c for c in known if c.assignment_id == event.assignment_id)
+    others, same = list[Change](), list[Change]()
+    for change in row.grade_changes:
+        (same if change.assignment_id == event.assignment_id else others).append(change)
     held, standing = settle(same, stated)
     if standing is Standing.NEWER and event.event_time <= row.forgotten_change:
         standing = Standing.LATE
     if standing is not Standing.NEWER:
         return Applied(before, standing, judged=False)
-    kept = sorted((*others, held[0]), key=lambda change: (change.event_time, change.event_id))
+    kept = [*others, held[0]]
+    if others and event.event_time <= others[-1].event_time:  # nearly all come in order
+        kept.sort(key=lambda change: (change.event_time, change.event_id))
     forgotten = row.forgotten_change
     if len(kept) > KEPT_GRADE_CHANGES:
         forgotten = max(forgotten, kept.pop(0).event_time)

@@ -16,8 +16,9 @@ from faust.tables import Table
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
-    from aiokafka import ConsumerRecord
     from faust.types import TP
+
+    from streams.engine.fetch import Record
 
 Owner = bytes
 Item = bytes
@@ -74,7 +75,7 @@ class Rows:
                 del owners[owner][item]
                 owners_of[item].discard(owner)
 
-    def load(self, records: Iterable[ConsumerRecord]) -> int:
+    def load(self, records: Iterable[Record]) -> int:
         """Apply a run of changelog records.
 
         Returns:

@@ -51,7 +51,7 @@ def test_a_kafka_that_does_not_answer_is_named(
         with pytest.raises(BrokerError, match=f"Kafka at {address} does not answer"):
             admin.make_plan(settings)
         gc.collect()
-    assert threading.active_count() == threads
+    assert threading.active_count() <= threads  # an earlier test may have left one that ended
     assert time.monotonic() - began < 10
 
 
