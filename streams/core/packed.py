@@ -1,7 +1,7 @@
 """Rows as they are kept: compressed one by one, with a dictionary made of typical rows.
 
-A row of a whole semester is 710 bytes of MessagePack, of which field names, dates and topic names
-are the greater part; packed it is 400. Memory, changelog and restores shrink by as much (decision
+A row of a whole semester is 720 bytes of MessagePack, of which field names, dates and topic names
+are the greater part; packed it is 420. Memory, changelog and restores shrink by as much (decision
 0007).
 """
 
