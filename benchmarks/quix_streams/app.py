@@ -47,7 +47,7 @@ judge = Judge(rules.load(shipped("rules.yaml").read_text(), "rules.yaml"), b"six
 class PassedValue(Serializer):
     """Writes what intake passed."""
 
-    def __call__(self, passed: flow.Passed, _: object) -> bytes:
+    def __call__(self, passed: flow.Passed, **_: object) -> bytes:
         """Return its value; the key is given to ``to_topic``."""
         return passed.value
 
