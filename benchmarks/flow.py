@@ -125,9 +125,9 @@ def prepared(servers: str, scratch: Path, stage: str, events: int) -> Job:
     home = scratch / settings.namespace
     home.mkdir()
     job = Job(settings, stage, home)
-    admin.carry_out(servers, admin.make_plan(settings, create_external=True))
+    admin.carry_out(admin.bootstrap(settings), admin.make_plan(settings, create_external=True))
     if stage == "whole":
-        asyncio.run(play(semester(1, events, END), servers, job.source))
+        asyncio.run(play(semester(1, events, END), admin.bootstrap(settings), job.source))
     else:
         fill(settings, events)
     return job

@@ -118,7 +118,7 @@ def run(
     home = scratch / settings.namespace
     home.mkdir()
     job = Job(settings, "whole", home)
-    admin.carry_out(servers, admin.make_plan(settings, create_external=True))
+    admin.carry_out(admin.bootstrap(settings), admin.make_plan(settings, create_external=True))
     client = KafkaAdminClient(bootstrap_servers=servers)
     try:
         watched = Watched(client, peer, job)

@@ -29,6 +29,7 @@ from kafka.admin import NewTopic
 from benchmarks.flow import kafka
 from streams.engine.outputs import Outputs, Produced
 from streams.engine.transactions import Member, Writer
+from streams.security import Kafka
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -151,7 +152,7 @@ async def with_aiokafka(run: _Run) -> None:
 
 
 async def with_librdkafka(run: _Run) -> None:
-    writer = Writer(run.servers, "bench", run.source)
+    writer = Writer(Kafka(run.servers), "bench", run.source)
     writer.start()
     run.begin()
     while not run.over:

@@ -31,6 +31,7 @@ from streams.core.topics import (
     plan,
 )
 from streams.errors import BrokerError, ConfigurationError, TopicMismatchError
+from streams.security import Kafka
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -40,17 +41,14 @@ if TYPE_CHECKING:
 _UNKNOWN_TOPIC: Final = 3
 
 
-def bootstrap(settings: Settings) -> str:
+def bootstrap(settings: Settings) -> Kafka:
     """Return where Kafka is: as set, else the embedded broker that is running.
-
-    Returns:
-        ``host:port``, comma separated.
 
     Raises:
         BrokerError: None is set and the embedded broker is not running.
     """
     if settings.kafka_bootstrap_servers is not None:
-        return settings.kafka_bootstrap_servers
+        return Kafka(settings.kafka_bootstrap_servers, settings.security)
     embedded = broker.status(settings.data_dir)
     if embedded.state != "running" or embedded.bootstrap_servers is None:
         raise BrokerError(
@@ -58,7 +56,7 @@ def bootstrap(settings: Settings) -> str:
             f"{embedded.state.replace('stopped', 'not running')}",
             "gradewatch broker start, or set KAFKA_BOOTSTRAP_SERVERS",
         )
-    return embedded.bootstrap_servers
+    return Kafka(embedded.bootstrap_servers)
 
 
 def read_topics(settings: Settings) -> Topics:
@@ -79,11 +77,11 @@ def read_topics(settings: Settings) -> Topics:
     return topics.named(lambda name: settings.topic(settings.raw_topic if name == RAW else name))
 
 
-def observe(bootstrap_servers: str, names: Collection[str]) -> Observed:
+def observe(kafka: Kafka, names: Collection[str]) -> Observed:
     """Return what a cluster has of some topics.
 
     Args:
-        bootstrap_servers: ``host:port``, comma separated.
+        kafka: Which cluster.
         names: The topics to look for.
 
     Returns:
@@ -92,7 +90,7 @@ def observe(bootstrap_servers: str, names: Collection[str]) -> Observed:
     Raises:
         BrokerError: Kafka does not answer in time, or refuses.
     """
-    with client(bootstrap_servers) as admin:
+    with client(kafka) as admin:
         return _observe(admin, names)
 
 
@@ -121,14 +119,14 @@ def make_plan(
     return plan(topics, observed, create_external=create_external, allow_data_loss=allow_data_loss)
 
 
-def carry_out(bootstrap_servers: str, plan: Plan) -> None:
+def carry_out(kafka: Kafka, plan: Plan) -> None:
     """The cluster shows every change of a plan.
 
     Interrupted at any point, it leaves a cluster from which a new plan goes on: no step depends on
     another, and none takes back.
 
     Args:
-        bootstrap_servers: ``host:port``, comma separated.
+        kafka: Which cluster.
         plan: What to do.
 
     Raises:
@@ -143,7 +141,7 @@ def carry_out(bootstrap_servers: str, plan: Plan) -> None:
         )
     if not plan.changes:
         return
-    with client(bootstrap_servers) as admin:
+    with client(kafka) as admin:
         _create(admin, [each for each in plan.changes if isinstance(each, Create)])
         for change in plan.changes:
             if isinstance(change, AddPartitions):
@@ -155,7 +153,7 @@ def carry_out(bootstrap_servers: str, plan: Plan) -> None:
         while not all(is_done(each, _observe(admin, names)) for each in plan.changes):
             if time.monotonic() > deadline:
                 raise BrokerError(
-                    f"Kafka at {bootstrap_servers} took the changes, but does not show them",
+                    f"Kafka at {kafka} took the changes, but does not show them",
                     "gradewatch topics plan",
                 )
             time.sleep(0.1)
@@ -186,13 +184,13 @@ def require_topics(settings: Settings) -> None:
         )
 
 
-def record_count(bootstrap_servers: str, topic: str) -> int:
+def record_count(kafka: Kafka, topic: str) -> int:
     """Return how many offsets a topic holds, over all its partitions; 0 where there is no topic.
 
     Raises:
         BrokerError: Kafka does not answer in time, or refuses.
     """
-    with client(bootstrap_servers) as admin:
+    with client(kafka) as admin:
         found = _observe(admin, [topic]).topics.get(topic)
         if found is None:
             return 0

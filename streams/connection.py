@@ -14,19 +14,21 @@ from streams.errors import BrokerError, ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from streams.security import Kafka
+
 DEADLINE: Final = 10.0
 """Seconds in which Kafka must answer."""
 
 
 @contextmanager
-def client(bootstrap_servers: str) -> Iterator[KafkaAdminClient]:
+def client(kafka: Kafka) -> Iterator[KafkaAdminClient]:
     """Lend an admin client; whatever goes wrong in it is one error with a next step.
 
     Args:
-        bootstrap_servers: ``host:port``, comma separated.
+        kafka: Where it is, and how to get in.
 
     Raises:
-        ConfigurationError: That is no address.
+        ConfigurationError: That is no address, or a file that is needed to get in is bad.
         BrokerError: Kafka does not answer in time, or refuses.
     """
     inner: list[KafkaNetClient] = []
@@ -37,11 +39,11 @@ def client(bootstrap_servers: str) -> Iterator[KafkaAdminClient]:
 
     admin = None
     try:
-        admin = _connected(bootstrap_servers, net)
+        admin = _connected(kafka, net)
         yield admin
     except (KafkaError, OSError) as error:
         raise BrokerError(
-            f"Kafka at {bootstrap_servers}: {error}",
+            f"Kafka at {kafka}: {error}",
             "gradewatch broker status, or the log of your Kafka",
         ) from error
     finally:
@@ -52,22 +54,23 @@ def client(bootstrap_servers: str) -> Iterator[KafkaAdminClient]:
             inner[0]._net.stop()  # noqa: SLF001 - the thread that a failed constructor leaves
 
 
-def _connected(bootstrap_servers: str, net: Callable[..., KafkaNetClient]) -> KafkaAdminClient:
+def _connected(kafka: Kafka, net: Callable[..., KafkaNetClient]) -> KafkaAdminClient:
+    told = kafka.kafka_python()
     try:
         return KafkaAdminClient(
-            bootstrap_servers=bootstrap_servers,
             client_id="gradewatch-admin",
             bootstrap_timeout_ms=int(DEADLINE * 1000),
             request_timeout_ms=int(DEADLINE * 1000),
             kafka_client=net,
+            **told,
         )
     except ValueError:
         raise ConfigurationError(
-            f"'{bootstrap_servers}' is not an address of Kafka",
+            f"'{kafka}' is not an address of Kafka",
             "write KAFKA_BOOTSTRAP_SERVERS as host:port, comma separated",
         ) from None
     except KafkaTimeoutError:
         raise BrokerError(
-            f"Kafka at {bootstrap_servers} does not answer within {DEADLINE:.0f} s",
+            f"Kafka at {kafka} does not answer within {DEADLINE:.0f} s",
             "check KAFKA_BOOTSTRAP_SERVERS, or gradewatch broker status",
         ) from None

@@ -17,6 +17,7 @@ from streams.errors import BrokerError, GradewatchError, NotFoundError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from streams.security import Kafka
     from streams.settings import Settings
 
 ANSWER_SECONDS: Final = 2.0
@@ -43,23 +44,23 @@ class Member(NamedTuple):
     partitions: Mapping[str, list[int]]
 
 
-def members(settings: Settings, bootstrap_servers: str) -> tuple[str, list[Member]]:
+def members(settings: Settings, kafka: Kafka) -> tuple[str, list[Member]]:
     """Return the state of the group, in Kafka's word, and its members by worker id.
 
     Args:
         settings: Whose group.
-        bootstrap_servers: ``host:port``, comma separated.
+        kafka: Which cluster.
 
     Raises:
         BrokerError: Kafka does not answer in time, or refuses.
     """
-    with client(bootstrap_servers) as admin:
+    with client(kafka) as admin:
         found = admin.describe_groups([settings.group])[settings.group]
     listed = [_member(settings, each) for each in found["members"]]
     return str(found["group_state"]), sorted(listed, key=lambda each: each.worker)
 
 
-def remove(settings: Settings, bootstrap_servers: str, worker: str) -> Member:
+def remove(settings: Settings, kafka: Kafka, worker: str) -> Member:
     """A worker that is gone for good is out of the group; its partitions move at once.
 
     Kafka keeps a static member's place for a session timeout (KIP-345), so that a restart moves
@@ -67,7 +68,7 @@ def remove(settings: Settings, bootstrap_servers: str, worker: str) -> Member:
 
     Args:
         settings: Whose group.
-        bootstrap_servers: ``host:port``, comma separated.
+        kafka: Which cluster.
         worker: The ``GRADEWATCH_WORKER_ID``.
 
     Returns:
@@ -78,7 +79,7 @@ def remove(settings: Settings, bootstrap_servers: str, worker: str) -> Member:
         GradewatchError: It still runs.
         BrokerError: Kafka does not answer in time, or refuses.
     """
-    _, listed = members(settings, bootstrap_servers)
+    _, listed = members(settings, kafka)
     member = next((each for each in listed if each.worker == worker), None)
     if member is None:
         there = ", ".join(each.worker for each in listed) or "nobody"
@@ -97,7 +98,7 @@ def remove(settings: Settings, bootstrap_servers: str, worker: str) -> Member:
             "nothing is to be done; after a crash Kafka misses it for 10 s",
         )
     who = MemberToRemove(group_instance_id=member.instance_id)
-    with client(bootstrap_servers) as admin:
+    with client(kafka) as admin:
         results = admin.remove_group_members(settings.group, [who]).values()
     for result in results:
         if result is not NoError:

@@ -16,6 +16,7 @@ from streams.errors import BrokerError, TopicMismatchError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 
+    from streams.security import Kafka
     from streams.simulator import RawRecord
 
 _BATCH_BYTES: Final = 256 << 10  # below any broker's usual limit of 1 MiB for a batch
@@ -31,14 +32,14 @@ class Player:
     partitions. In an ``async with``, that is: ``async with Player(...) as player``.
     """
 
-    def __init__(self, bootstrap_servers: str, topic: str) -> None:
+    def __init__(self, kafka: Kafka, topic: str) -> None:
         """Prepare; ``async with`` connects.
 
         Args:
-            bootstrap_servers: ``host:port``, comma separated.
+            kafka: Where it is, and how to get in.
             topic: It must exist.
         """
-        self._servers = bootstrap_servers
+        self._kafka = kafka
         self._topic = topic
         self._partitions = 0
         self._turn = count()
@@ -53,7 +54,7 @@ class Player:
             TopicMismatchError: The topic does not exist.
         """
         self._producer = AIOKafkaProducer(
-            bootstrap_servers=self._servers,
+            **self._kafka.aiokafka(),
             acks="all",
             enable_idempotence=True,
             max_batch_size=_BATCH_BYTES,
@@ -61,7 +62,7 @@ class Player:
             request_timeout_ms=10_000,
         )
         try:
-            with _explained(self._servers, self._topic):
+            with _explained(self._kafka, self._topic):
                 await self._producer.start()
                 self._partitions = await self._count_partitions()
         except BaseException:
@@ -105,7 +106,7 @@ class Player:
         known = await self._producer.client.fetch_all_metadata()
         if self._topic not in known.topics():  # asked by name, some brokers would make it
             raise TopicMismatchError(
-                f"there is no topic {self._topic} on {self._servers}",
+                f"there is no topic {self._topic} on {self._kafka}",
                 "see gradewatch topics plan; GRADEWATCH_RAW_TOPIC names Canvas's topic",
             )
         return len(await self._producer.partitions_for(self._topic))
@@ -119,7 +120,7 @@ class Player:
 
     async def _send(self, partition: int) -> None:
         batch = self._batches.pop(partition)
-        with _explained(self._servers, self._topic):
+        with _explained(self._kafka, self._topic):
             future = await self._producer.send_batch(batch, self._topic, partition=partition)
         self._sent.append(future)
         if len(self._sent) >= _IN_FLIGHT:
@@ -127,13 +128,13 @@ class Player:
 
     async def _acknowledged(self) -> None:
         sent, self._sent = self._sent, []
-        with _explained(self._servers, self._topic):
+        with _explained(self._kafka, self._topic):
             await asyncio.gather(*sent)
 
 
 async def play(
     records: Iterable[RawRecord],
-    bootstrap_servers: str,
+    kafka: Kafka,
     topic: str,
     rate: float | None = None,
     on_progress: Callable[[int], None] | None = None,
@@ -142,7 +143,7 @@ async def play(
 
     Args:
         records: What to write; taken as it is needed.
-        bootstrap_servers: ``host:port``, comma separated.
+        kafka: Where it is, and how to get in.
         topic: It must exist.
         rate: Records per second; None: flat out.
         on_progress: Called now and then with the count so far.
@@ -152,7 +153,7 @@ async def play(
         TopicMismatchError: The topic does not exist.
     """
     done = 0
-    async with Player(bootstrap_servers, topic) as player:
+    async with Player(kafka, topic) as player:
         async for some in paced(records, rate):
             for record in some:
                 await player.send(record)
@@ -189,12 +190,12 @@ async def paced(
 
 
 @contextmanager
-def _explained(servers: str, topic: str) -> Iterator[None]:
+def _explained(kafka: Kafka, topic: str) -> Iterator[None]:
     """Turn the client's errors into ours: cause and next step."""
     try:
         yield
     except KafkaError as error:
         raise BrokerError(
-            f"Kafka at {servers} did not take records for {topic}: {error}",
+            f"Kafka at {kafka} did not take records for {topic}: {error}",
             "check KAFKA_BOOTSTRAP_SERVERS and that Kafka answers: gradewatch broker status",
         ) from error

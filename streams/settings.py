@@ -9,12 +9,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import SettingsError
 
 from streams.errors import ConfigurationError
+from streams.kafka_settings import KafkaSettings, environment_name
 
-PREFIX = "GRADEWATCH_"
 DEVELOPMENT_ID_KEY = "gradewatch-development-key-not-secret"
 """Published, so that a first run needs no set-up; a worker warns while it is in use."""
 
@@ -41,16 +41,9 @@ class Guarantee(StrEnum):
     AT_LEAST_ONCE = "at_least_once"
 
 
-class Settings(BaseSettings):
+class Settings(KafkaSettings):
     """What a process was told, checked. Field names are the environment's, without the prefix."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
-
-    kafka_bootstrap_servers: str | None = Field(
-        None,
-        validation_alias=AliasChoices("KAFKA_BOOTSTRAP_SERVERS", "kafka_bootstrap_servers"),
-        description="host:port of your Kafka, comma separated; unset: the embedded broker",
-    )
     namespace: str = Field(
         "", description="prefix of our topics, consumer group and ids; unset: none"
     )
@@ -132,7 +125,11 @@ class Settings(BaseSettings):
             raise ValueError("must be 16 to 64 bytes long")
         return value
 
-    @field_validator("data_dir", "topics", "rules", "web_token_file")
+    @field_validator(
+        "data_dir", "topics", "rules", "web_token_file", "kafka_ca_file", "kafka_cert_file",
+        "kafka_key_file", "kafka_key_password_file", "kafka_password_file",
+        "kafka_oauth_client_secret_file",
+    )  # fmt: skip
     @classmethod
     def _expand(cls, value: Path | None) -> Path | None:
         return value.expanduser() if value else value
@@ -179,24 +176,16 @@ def load(**overrides: Any) -> Settings:  # noqa: ANN401 - a field's own type che
         ) from None
     except ValidationError as error:
         lines = [
-            f"{environment_name(str(item['loc'][0]))}: {item['msg'].removeprefix('Value error, ')}"
+            ": ".join(
+                [environment_name(str(name)) for name in item["loc"][:1]]  # of several: none
+                + [item["msg"].removeprefix("Value error, ")]
+            )
             for item in error.errors(include_input=False, include_url=False)
         ]
         raise ConfigurationError(
             "bad setting: " + "; ".join(lines),
             "docs/settings.md lists every setting with its meaning",
         ) from None
-
-
-def environment_name(field: str) -> str:
-    """Return the environment variable of a settings field.
-
-    Example:
-        >>> environment_name("web_port")
-        'GRADEWATCH_WEB_PORT'
-    """
-    upper = field.upper()
-    return upper if upper == "KAFKA_BOOTSTRAP_SERVERS" else PREFIX + upper
 
 
 def environment(settings: Settings) -> dict[str, str]:

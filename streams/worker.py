@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from streams.engine.restore import BatchRecovery
     from streams.engine.table import BatchTable
     from streams.engine.transport import Consumer
+    from streams.security import Kafka
     from streams.settings import Settings
 
 log = logging.getLogger("gradewatch.worker")
@@ -41,12 +42,12 @@ class Cluster(NamedTuple):
     """What a worker has to know of the cluster before it starts.
 
     Attributes:
-        bootstrap_servers: ``host:port``, comma separated.
+        kafka: Where it is, and how to get in.
         partitions: Number of partitions by topic, in this namespace.
         events_id: Kafka's id of ``grade-events``: offsets compare only within one topic id.
     """
 
-    bootstrap_servers: str
+    kafka: Kafka
     partitions: Mapping[str, int]
     events_id: str
 
@@ -76,7 +77,7 @@ class Worker:
         self.settings = settings
         self.metrics = Metrics()
         self.rules = _rules(settings)
-        self._servers = cluster.bootstrap_servers
+        self._kafka = cluster.kafka
         self.port = settings.web_port or ports.choose(0)
         host = f"[{settings.web_host}]" if ":" in settings.web_host else settings.web_host
         self.url = settings.canonical_url or f"http://{host}:{self.port}"
@@ -84,7 +85,7 @@ class Worker:
         # member: Faust's coordinator would die of it, and leave the process alive but idle.
         static = f"{settings.worker_id}-{crc32(self.url.encode()):08x}" if settings.web_port else ""
         self._member = static or f"{settings.worker_id}-{secrets.token_hex(4)}"
-        self.app = _app(settings, cluster.bootstrap_servers, self.url, self.port, static or None)
+        self.app = _app(settings, cluster.kafka, self.url, self.port, static or None)
 
         def topic(name: str) -> Topic:
             full = settings.topic(name)
@@ -199,7 +200,7 @@ class Worker:
         settings = self.settings
         exactly_once = settings.guarantee is Guarantee.EXACTLY_ONCE
         writer = Writer(
-            self._servers,
+            self._kafka,
             f"{settings.group}-{agent}",
             f"{settings.group}-{agent}-{self._member}" if exactly_once else None,
         )
@@ -209,12 +210,11 @@ class Worker:
 
 
 def _app(
-    settings: Settings, bootstrap_servers: str, url: str, port: int, instance_id: str | None
+    settings: Settings, kafka: Kafka, url: str, port: int, instance_id: str | None
 ) -> BatchApp:
-    servers = [server.strip() for server in bootstrap_servers.split(",")]
     return BatchApp(
         settings.group,
-        broker=[f"kafka://{server}" for server in servers],
+        kafka,
         broker_client_id=f"{settings.group}-{settings.worker_id}",
         consumer_group_instance_id=instance_id,
         table_standby_replicas=settings.standby_replicas,

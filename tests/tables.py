@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from streams.security import Kafka
 from streams.settings import load
 from streams.worker import Cluster, Worker
 
@@ -15,7 +16,9 @@ OURS = ("grade-events", "grade-events-refused", "grade-alerts", "grade-scores-ch
 
 def a_worker(kind: type[Worker] = Worker, **told: Any) -> Worker:  # noqa: ANN401 - settings
     """Return a worker that never starts."""
-    cluster = Cluster("127.0.0.1:9", dict.fromkeys(["canvas-live-events", *OURS], 4), "topic-id")
+    cluster = Cluster(
+        Kafka("127.0.0.1:9"), dict.fromkeys(["canvas-live-events", *OURS], 4), "topic-id"
+    )
     told = {"kafka_bootstrap_servers": "127.0.0.1:9", "web_port": 0} | told
     return kind(load(**told), cluster)
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from aiokafka import ConsumerRecord
 
+    from streams.security import Kafka
+
 WAIT_MS = 500
 """How long a look for alerts waits for one."""
 
@@ -83,14 +85,14 @@ def _compact(alert: dict[str, Any]) -> str:
 
 
 async def _tail(
-    servers: str,
+    kafka: Kafka,
     topic: str,
     show: Callable[[dict[str, Any]], str],
     *,
     from_beginning: bool,
     exit_when_idle: bool,
 ) -> None:
-    async with reader(servers, topic) as consumer:
+    async with reader(kafka, topic) as consumer:
         if from_beginning:
             await consumer.seek_to_beginning()
         else:

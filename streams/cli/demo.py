@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from streams.cli.process import Numbers
+    from streams.security import Kafka
 
 DEFAULT_RATE: Final = 400
 """Events a second while somebody watches; without a terminal it plays flat out."""
@@ -105,15 +106,15 @@ def _with_kafka(settings: Settings, started: ExitStack) -> Settings:
 
 def _make_topics(settings: Settings) -> None:
     """All topics are there; refuse to mix a simulated semester into somebody's real events."""
-    servers = admin.bootstrap(settings)
+    kafka = admin.bootstrap(settings)
     plan = admin.make_plan(settings, create_external=True)
     raw = settings.topic(settings.raw_topic)
-    if admin.record_count(servers, raw):
+    if admin.record_count(kafka, raw):
         raise GradewatchError(
-            f"{raw} at {servers} already holds records; the demo would play made-up grades into it",
+            f"{raw} at {kafka} already holds records; the demo would play made-up grades into it",
             "name a namespace of the demo's own: GRADEWATCH_NAMESPACE=demo-1",
         )
-    admin.carry_out(servers, plan)
+    admin.carry_out(kafka, plan)
     click.echo(f"topics applied: {len(plan.changes)} changes")
 
 
@@ -129,10 +130,10 @@ async def _play(
     """Play the semester, show what comes of it, and return the exit code."""
     if rate is None and not leave:
         rate = DEFAULT_RATE
-    servers, raw = admin.bootstrap(settings), settings.topic(settings.raw_topic)
+    kafka, raw = admin.bootstrap(settings), settings.topic(settings.raw_topic)
     console, shown = Console(highlight=False, soft_wrap=True), Counter[str]()
     alerts = asyncio.create_task(
-        _show_alerts(servers, settings.topic("grade-alerts"), console, shown)
+        _show_alerts(kafka, settings.topic("grade-alerts"), console, shown)
     )
     try:
         started = time.monotonic()
@@ -140,7 +141,7 @@ async def _play(
         with _bars(console) as bars:
             playing, scoring = bars.add_task("played", total=count), bars.add_task("scored")
             player = asyncio.create_task(
-                play(records, servers, raw, rate, lambda done: bars.update(playing, completed=done))
+                play(records, kafka, raw, rate, lambda done: bars.update(playing, completed=done))
             )
             numbers = await _until_worked(worker, player, bars, scoring)
             seconds = time.monotonic() - started
@@ -156,9 +157,9 @@ async def _play(
         alerts.cancel()
 
 
-async def _show_alerts(servers: str, topic: str, console: Console, shown: Counter[str]) -> None:
+async def _show_alerts(kafka: Kafka, topic: str, console: Console, shown: Counter[str]) -> None:
     """Print alerts as they appear, and count them by kind."""
-    async with reader(servers, topic) as consumer:
+    async with reader(kafka, topic) as consumer:
         while True:
             for records in (await consumer.getmany(timeout_ms=200)).values():
                 for record in records:

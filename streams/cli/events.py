@@ -164,9 +164,9 @@ def _run(
     if to is None:
         chosen = settings.load()
         target = chosen.topic(chosen.raw_topic)
-        servers = admin.bootstrap(chosen)
+        kafka = admin.bootstrap(chosen)
         with _progress(count) as on_progress:
-            done = asyncio.run(play(records, servers, target, rate, on_progress))
+            done = asyncio.run(play(records, kafka, target, rate, on_progress))
     else:
         target = to.name
         with _progress(count) as on_progress:

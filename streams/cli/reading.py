@@ -15,6 +15,8 @@ from streams.errors import BrokerError, TopicMismatchError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from streams.security import Kafka
+
 
 async def behind(consumer: AIOKafkaConsumer) -> bool:
     """Tell whether records that stand on the topic were not fetched yet."""
@@ -23,20 +25,18 @@ async def behind(consumer: AIOKafkaConsumer) -> bool:
 
 
 @asynccontextmanager
-async def reader(servers: str, topic: str) -> AsyncIterator[AIOKafkaConsumer]:
+async def reader(kafka: Kafka, topic: str) -> AsyncIterator[AIOKafkaConsumer]:
     """Read all of a topic, committed records only, in no consumer group.
 
     Raises:
         BrokerError: Kafka does not answer, or refuses.
         TopicMismatchError: There is no such topic.
     """
-    found = (await asyncio.to_thread(admin.observe, servers, [topic])).topics.get(topic)
+    found = (await asyncio.to_thread(admin.observe, kafka, [topic])).topics.get(topic)
     if found is None:
-        raise TopicMismatchError(
-            f"there is no topic {topic} on {servers}", "gradewatch topics apply"
-        )
+        raise TopicMismatchError(f"there is no topic {topic} on {kafka}", "gradewatch topics apply")
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=servers,
+        **kafka.aiokafka(),
         group_id=None,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
@@ -48,7 +48,7 @@ async def reader(servers: str, topic: str) -> AsyncIterator[AIOKafkaConsumer]:
         yield consumer
     except KafkaError as error:
         raise BrokerError(
-            f"Kafka at {servers} did not let {topic} be read: {error}",
+            f"Kafka at {kafka} did not let {topic} be read: {error}",
             "check KAFKA_BOOTSTRAP_SERVERS and that Kafka answers: gradewatch broker status",
         ) from error
     finally:

@@ -15,6 +15,8 @@ from streams.errors import BrokerError, NotFoundError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from streams.security import Kafka
+
 PATIENCE_MS = 30_000
 """How long nothing may arrive before a reading is given up."""
 
@@ -123,14 +125,14 @@ class Refusals:
 
 
 @asynccontextmanager
-async def opened(servers: str, topic: str) -> AsyncIterator[Refusals]:
+async def opened(kafka: Kafka, topic: str) -> AsyncIterator[Refusals]:
     """Read the refused topic as it stands.
 
     Raises:
         BrokerError: Kafka does not answer.
         TopicMismatchError: The topic does not exist.
     """
-    async with reader(servers, topic) as consumer:
+    async with reader(kafka, topic) as consumer:
         yield Refusals(topic, consumer, await consumer.end_offsets(consumer.assignment()))
 
 

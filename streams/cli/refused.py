@@ -130,11 +130,11 @@ def retry(partition: int | None, offset: int | None, reason: str | None, *, yes:
 
 async def _retry(at: tuple[int, int] | None, reason: str | None, *, yes: bool) -> None:
     chosen = settings.load()
-    servers = admin.bootstrap(chosen)
+    kafka = admin.bootstrap(chosen)
     raw, log = chosen.topic(chosen.raw_topic), chosen.topic("grade-events")
     # Read twice, never held: there may be more than memory. What is refused anew meanwhile lies
     # behind the end that was taken at the beginning.
-    async with opened(servers, chosen.topic(TOPIC)) as refusals:
+    async with opened(kafka, chosen.topic(TOPIC)) as refusals:
         obstacles: Counter[str | None] = Counter()
         async for found in _chosen(refusals, at, reason):
             obstacles[_obstacle(found, log)] += 1
@@ -153,7 +153,7 @@ async def _retry(at: tuple[int, int] | None, reason: str | None, *, yes: bool) -
         if not yes:
             click.confirm(f"Send {count:,} refused events to {raw} again?", abort=True)
         sent = 0
-        async with Player(servers, raw) as player:
+        async with Player(kafka, raw) as player:
             async for found in _chosen(refusals, at, reason):
                 if _obstacle(found, log) is None:
                     now = int(time.time() * 1000)

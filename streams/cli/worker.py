@@ -76,6 +76,11 @@ def worker(web_host: str | None, web_port: int | None, processes: int) -> int:
             "alert ids are keyed with the published development key: "
             "set GRADEWATCH_ID_KEY before anybody keeps alerts"
         )
+    if chosen.insecure_kafka and not chosen.kafka_security_protocol.encrypted:
+        log.warning(
+            "grades travel unencrypted between this worker and Kafka (%s, accepted by "
+            "GRADEWATCH_INSECURE_KAFKA)", chosen.kafka_security_protocol,
+        )  # fmt: skip
     who = "needs the token" if access.token else "no token: any user of this machine can read them"
     log.info("worker %s starts; scores at %s (%s)", chosen.worker_id, built.url, who)
     return _run(built)
@@ -90,11 +95,11 @@ def look(chosen: Settings) -> Cluster:
         TopicMismatchError: The topics are not as topics.yaml says.
     """
     admin.require_topics(chosen)
-    servers = admin.bootstrap(chosen)
-    topics = admin.observe(servers, [each.name for each in admin.read_topics(chosen).specs]).topics
+    kafka = admin.bootstrap(chosen)
+    topics = admin.observe(kafka, [each.name for each in admin.read_topics(chosen).specs]).topics
     events = chosen.topic("grade-events")
     partitions = {name: topic.partitions for name, topic in topics.items()}
-    return Cluster(servers, partitions, topics[events].topic_id)
+    return Cluster(kafka, partitions, topics[events].topic_id)
 
 
 class _Process(faust.Worker):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from streams.engine.commit import Committer
     from streams.engine.transport import Consumer
+    from streams.security import Kafka
 
 
 class BatchApp(faust.App):
@@ -23,17 +24,21 @@ class BatchApp(faust.App):
 
     consumer: Consumer
 
-    def __init__(self, id: str, **settings: Any) -> None:  # noqa: A002, ANN401 - Faust's own
+    def __init__(self, id: str, kafka: Kafka, **settings: Any) -> None:  # noqa: A002, ANN401 - Faust's own
         """Set what correctness and speed hang on; callers set the rest.
 
         Args:
             id: Consumer group.
+            kafka: Where Kafka is, and how to get in.
             **settings: Faust's settings.
         """
+        self.kafka = kafka
         self.committers: list[Committer] = []
         self.watch = Watch(self)
         super().__init__(
             id,
+            broker=[f"kafka://{server}" for server in kafka.servers],
+            broker_credentials=kafka.faust(),
             store="memory://",  # ours is BatchTable's; this keeps Faust from looking for RocksDB
             Table=BatchTable,
             TableManager=BatchTableManager,
@@ -48,11 +53,6 @@ class BatchApp(faust.App):
             stream_buffer_maxsize=2,  # in batches
             **settings,
         )
-
-    @property
-    def bootstrap_servers(self) -> list[str]:
-        """Where Kafka is: ``host:port`` of each."""
-        return [f"{url.host}:{url.port}" for url in self.conf.broker]
 
     def _new_transport(self) -> TransportT:
         return Transport(self.conf.broker_consumer, self)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from aiokafka.structs import TopicPartition
 
     from streams.engine.table import Rows
+    from streams.security import Kafka
 
 log = logging.getLogger("gradewatch.engine")
 
@@ -79,7 +80,7 @@ class Changelog:
 
     def __init__(
         self,
-        bootstrap_servers: list[str],
+        kafka: Kafka,
         client_id: str,
         rows: Callable[[TopicPartition], Rows],
         restored: Callable[[TopicPartition], Awaitable[None]],
@@ -87,12 +88,12 @@ class Changelog:
         """Prepare; `follow` does it.
 
         Args:
-            bootstrap_servers: ``host:port`` of each.
+            kafka: Where it is, and how to get in.
             client_id: Names it in the broker's log.
             rows: Returns a partition's rows, which know how far they were read.
             restored: Called once a partition's rows are whole.
         """
-        self._servers = bootstrap_servers
+        self._kafka = kafka
         self._client_id = client_id
         self._rows = rows
         self._restored = restored
@@ -196,7 +197,7 @@ class Changelog:
         self, partitions: Iterable[TopicPartition], isolation_level: str
     ) -> AsyncIterator[aiokafka.AIOKafkaConsumer]:
         reader = aiokafka.AIOKafkaConsumer(
-            bootstrap_servers=self._servers,
+            **self._kafka.aiokafka(),
             client_id=self._client_id,
             isolation_level=isolation_level,
             auto_offset_reset="none",

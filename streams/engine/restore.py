@@ -41,7 +41,7 @@ class BatchRecovery(Recovery):
         """Begin with nothing to read."""
         super().__init__(app, tables, **told)
         self.changelog = Changelog(
-            app.bootstrap_servers,
+            app.kafka,
             f"{app.conf.broker_client_id}-restore",
             self._rows,
             self._restored,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from confluent_kafka import Message
 
     from streams.engine.outputs import Outputs
+    from streams.security import Kafka
 
     Delivered = Callable[[KafkaError | None, Message], None]
 
@@ -77,19 +78,17 @@ class Member(NamedTuple):
 class Writer:
     """Produces the outputs of worked batches: in a transaction with their offsets, or in order."""
 
-    def __init__(
-        self, bootstrap_servers: str, client_id: str, transactional_id: str | None
-    ) -> None:
+    def __init__(self, kafka: Kafka, client_id: str, transactional_id: str | None) -> None:
         """Prepare; `start` connects.
 
         Args:
-            bootstrap_servers: ``host:port``, comma separated.
+            kafka: Where it is, and how to get in.
             client_id: Names it in the broker's log.
             transactional_id: Who fences whom; None: no transactions.
         """
         self._client_id = client_id
         self._transactional_id = transactional_id
-        self._servers = bootstrap_servers
+        self._kafka = kafka
         self._producer: Producer | None = None
 
     @property
@@ -104,7 +103,7 @@ class Writer:
             Failed: Kafka does not answer.
         """
         if self._producer is None:
-            producer = _producer(self._servers, self._client_id, self._transactional_id)
+            producer = _producer(self._kafka, self._client_id, self._transactional_id)
             if self.transactional:
                 _do(lambda: producer.init_transactions(TRANSACTION_SECONDS))
             self._producer = producer
@@ -139,6 +138,7 @@ class Writer:
             Failed: They may or may not be; `start` of a new writer decides it.
         """
         producer = self.start()
+        producer.poll(0)  # an OAuth token that ends is renewed in here
         _do(producer.begin_transaction)
         for outputs in steps:
             _send(producer, outputs, None)
@@ -161,12 +161,12 @@ class Writer:
 
 
 def stable_offsets(
-    bootstrap_servers: str, group: str, partitions: Iterable[TP], seconds: float
+    kafka: Kafka, group: str, partitions: Iterable[TP], seconds: float
 ) -> dict[TP, int | None]:
     """Return committed offsets once no pending transaction can change them (KIP-447).
 
     Args:
-        bootstrap_servers: ``host:port``, comma separated.
+        kafka: Where it is, and how to get in.
         group: The consumer group.
         partitions: Which.
         seconds: How long to wait.
@@ -180,7 +180,7 @@ def stable_offsets(
     wanted = [TopicPartition(*tp) for tp in partitions]
     consumer = Consumer(
         {
-            "bootstrap.servers": bootstrap_servers,
+            **kafka.librdkafka(),
             "group.id": group,
             "client.id": f"{group}-offsets",
             "isolation.level": "read_committed",  # has librdkafka require stable offsets
@@ -203,9 +203,9 @@ def stable_offsets(
     return {TP(one.topic, one.partition): one.offset if one.offset >= 0 else None for one in found}
 
 
-def _producer(servers: str, client_id: str, transactional_id: str | None) -> Producer:
+def _producer(kafka: Kafka, client_id: str, transactional_id: str | None) -> Producer:
     told: dict[str, Any] = {
-        "bootstrap.servers": servers,
+        **kafka.librdkafka(),
         "client.id": client_id,
         "enable.idempotence": True,
         "linger.ms": 5,  # a flush does not wait for it

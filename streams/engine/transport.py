@@ -129,8 +129,7 @@ class Consumer(driver.Consumer):
         wanted = list(sources)
         if not wanted:
             return {}
-        servers = ",".join(self.app.bootstrap_servers)
-        ask = partial(stable_offsets, servers, self.app.conf.id, wanted, SETTLE_SECONDS)
+        ask = partial(stable_offsets, self.app.kafka, self.app.conf.id, wanted, SETTLE_SECONDS)
         stable = await beside(ask, 2 * SETTLE_SECONDS)
         consumer = self._thread._ensure_consumer()  # noqa: SLF001 - our own thread
         places = [TopicPartition(*tp) for tp in wanted]

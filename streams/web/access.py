@@ -6,12 +6,11 @@ Nothing is logged: a path holds Canvas's ids, a header the token.
 from __future__ import annotations
 
 import hmac
-import ipaddress
-import stat
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from streams.errors import ConfigurationError
+from streams.security import is_loopback, read_secret
 from streams.web.views import Problem
 
 if TYPE_CHECKING:
@@ -26,6 +25,7 @@ LEAST_TOKEN: Final = 16
 OPEN_PATHS: Final = frozenset({"/livez", "/readyz"})
 """What needs no token: probes, which tell nothing of anybody."""
 
+_SETTING: Final = "GRADEWATCH_WEB_TOKEN_FILE"
 _CREATE: Final = "umask 077; openssl rand -hex 32 > FILE"
 
 
@@ -101,42 +101,18 @@ def read_token(file: Path) -> str:
     Raises:
         ConfigurationError: There is none, or none that is safe. The message never shows it.
     """
-    named = f"GRADEWATCH_WEB_TOKEN_FILE {file}"
-    try:
-        open_to_all = file.stat().st_mode & stat.S_IRWXO
-        token = file.read_text("utf-8").strip()
-    except OSError as error:
-        cause = f"{named} cannot be read: {error.strerror}"
-        raise ConfigurationError(cause, f"make one: {_CREATE}") from None
-    except UnicodeDecodeError:
-        raise ConfigurationError(f"{named} is not text", f"make one: {_CREATE}") from None
-    if open_to_all:
-        raise ConfigurationError(f"{named} is open to every user", f"chmod o= {file}")
+    token = read_secret(_SETTING, file, f"make one: {_CREATE}")
+    named = f"{_SETTING} {file}"
     if len(token) < LEAST_TOKEN:
         raise ConfigurationError(
             f"{named} holds {len(token)} characters, fewer than {LEAST_TOKEN}",
             f"make one: {_CREATE}",
         )
-    if not (token.isascii() and token.isprintable() and " " not in token):
+    if not token.isascii() or " " in token:
         raise ConfigurationError(
             f"{named} holds more than letters, digits and signs on one line", f"make one: {_CREATE}"
         )
     return token
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether a host name or address is this machine's own, for itself alone.
-
-    Example:
-        >>> [is_loopback(host) for host in ("127.0.0.1", "::1", "localhost", "0.0.0.0", "", "a.b")]
-        [True, True, True, False, False, False]
-    """
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _host_name(header: str) -> str:

@@ -10,6 +10,7 @@ from faust.types import TP
 
 from streams.engine.app import BatchApp
 from streams.engine.fetch import RecordBatch
+from streams.security import Kafka
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ EVENTS = TP("events", 2)
 @contextmanager
 def a_consumer() -> Iterator[Consumer]:
     """Give a consumer that is not started: what it would fetch is made up."""
-    consumer = BatchApp("app", broker="kafka://localhost:1").consumer
+    consumer = BatchApp("app", Kafka("localhost:1")).consumer
     try:
         yield consumer
     finally:

@@ -65,11 +65,12 @@ class Flow:
             **told,
         )
         self.servers = bootstrap_servers
+        self.kafka = admin.bootstrap(self.settings)
         self._tmp_path = tmp_path
         plan = admin.make_plan(self.settings, create_external=True)
-        admin.carry_out(bootstrap_servers, plan)
+        admin.carry_out(self.kafka, plan)
         names = [spec.name for spec in admin.read_topics(self.settings).specs]
-        self._topics = admin.observe(bootstrap_servers, names).topics
+        self._topics = admin.observe(self.kafka, names).topics
         self.worker = self.new_worker("worker")
 
     def new_worker(self, name: str, **told: Any) -> WorkerProcess:  # noqa: ANN401
@@ -97,7 +98,7 @@ class Flow:
             until(lambda: self.topic(name) not in client.list_topics())
         finally:
             client.close()
-        admin.carry_out(self.servers, admin.make_plan(self.settings, create_external=True))
+        admin.carry_out(self.kafka, admin.make_plan(self.settings, create_external=True))
 
     def topic_id(self, name: str) -> str:
         return self._topics[self.topic(name)].topic_id
@@ -111,7 +112,7 @@ class Flow:
 
     def play(self, records: Iterable[RawRecord], rate: float | None = None) -> int:
         raw = self.topic(self.settings.raw_topic)
-        return asyncio.run(play(records, self.servers, raw, rate))
+        return asyncio.run(play(records, self.kafka, raw, rate))
 
     def read(self, name: str) -> list[ConsumerRecord]:
         """Return all that stands on a topic, partition by partition."""

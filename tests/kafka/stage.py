@@ -12,6 +12,7 @@ from kafka import KafkaAdminClient
 from kafka.admin import NewTopic
 
 from streams.cli.events import events
+from streams.security import Kafka
 from tests.kafka.running import read, until
 
 if TYPE_CHECKING:
@@ -28,6 +29,10 @@ class Stage(NamedTuple):
 
     servers: str
     namespace: str
+
+    @property
+    def kafka(self) -> Kafka:
+        return Kafka(self.servers)
 
     @property
     def raw(self) -> str:

@@ -46,14 +46,14 @@ def test_more_than_a_batch_for_each_partition_arrives_and_progress_is_told(stage
     told: list[int] = []
     end = datetime(2026, 5, 15, 17, tzinfo=UTC)
     records = semester(2, 6000, end)
-    assert asyncio.run(play(records, stage.servers, stage.raw, on_progress=told.append)) == 6000
+    assert asyncio.run(play(records, stage.kafka, stage.raw, on_progress=told.append)) == 6000
     assert told == [1000, 2000, 3000, 4000, 5000, 6000]
     stage.played(6000)
 
 
 def test_records_keep_their_order_within_a_partition(stage: Stage) -> None:
     records = [RawRecord(b"%d" % number, b"one key", number) for number in range(9000)]
-    asyncio.run(play(records, stage.servers, stage.raw))
+    asyncio.run(play(records, stage.kafka, stage.raw))
     assert [int(record.value) for record in stage.played(9000)] == [*range(9000)]
 
 
@@ -78,7 +78,7 @@ def test_a_bad_line_keeps_all_lines_from_being_sent(stage: Stage) -> None:
 def test_a_record_that_kafka_refuses_is_an_error_that_says_so(stage: Stage) -> None:
     huge = [RawRecord(b" " * (2 << 20), None, 1_770_113_730_005)]
     with pytest.raises(BrokerError, match="did not take records"):
-        asyncio.run(play(huge, stage.servers, stage.raw))
+        asyncio.run(play(huge, stage.kafka, stage.raw))
 
 
 def test_an_absent_topic_is_named_and_not_made(stage: Stage) -> None:

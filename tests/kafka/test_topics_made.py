@@ -133,20 +133,20 @@ def test_records_are_counted_from_the_first_that_is_still_there(
     kafka: Kafka, settings: Settings, client: KafkaAdminClient
 ) -> None:
     topic = settings.topic("counted")
-    assert admin.record_count(kafka.bootstrap_servers, topic) == 0
+    assert admin.record_count(admin.bootstrap(settings), topic) == 0
 
     client.create_topics({topic: {"num_partitions": 2, "replication_factor": 1}})
     client.wait_for_topics([topic])
-    assert admin.record_count(kafka.bootstrap_servers, topic) == 0
+    assert admin.record_count(admin.bootstrap(settings), topic) == 0
 
     producer = KafkaProducer(bootstrap_servers=kafka.bootstrap_servers, acks="all")
     for partition in (0, 0, 0, 1):
         producer.send(topic, b"x", partition=partition)
     producer.flush(30)
     producer.close()
-    assert admin.record_count(kafka.bootstrap_servers, topic) == 4
+    assert admin.record_count(admin.bootstrap(settings), topic) == 4
     client.delete_records({TopicPartition(topic, 0): 2})
-    assert admin.record_count(kafka.bootstrap_servers, topic) == 2
+    assert admin.record_count(admin.bootstrap(settings), topic) == 2
 
 
 def test_the_settings_we_know_are_those_of_this_kafka(

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from streams.errors import ConfigurationError
-from streams.settings import Settings, environment_name, load
+from streams.kafka_settings import environment_name
+from streams.settings import Settings, load
 
 ROOT = Path(__file__).parents[2]
 
