@@ -5,6 +5,7 @@ testcontainers' own ``KafkaContainer`` fits the images of Confluent only.
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
@@ -26,7 +27,7 @@ INSIDE: Final = 9092
 """The port that clients reach, within the container."""
 
 LABEL: Final = "gradewatch.testing"
-"""On every container, to find those that a killed run left."""
+"""On every container, with the process id of the run, to find those that a killed one left."""
 
 _LAST_LINES: Final = 10
 _POLL_SECONDS: Final = 0.2
@@ -93,7 +94,7 @@ def running(image: str) -> Iterator[str]:
             "pip install 'gradewatch[testing]'",
         ) from None
     try:
-        container = DockerContainer(image, labels={LABEL: "kafka"})
+        container = DockerContainer(image, labels={LABEL: str(os.getpid())})
     except DockerException as error:
         raise BrokerError(
             f"--broker=container: no Docker engine answers: {error}",
@@ -132,12 +133,12 @@ def _await_answer(container: DockerContainer, image: str, address: str) -> None:
     """
     deadline = time.monotonic() + START_SECONDS
     while True:
+        container.reload()
+        if container.status != "running":
+            raise _failure(container, f"the container of {image} ended")
         try:
             admin.observe(Kafka(address), [])
         except BrokerError:
-            container.reload()
-            if container.status != "running":
-                raise _failure(container, f"the container of {image} ended") from None
             if time.monotonic() > deadline:
                 what = f"Kafka in {image} does not answer at {address} after {START_SECONDS:.0f} s"
                 raise _failure(container, what) from None

@@ -128,14 +128,17 @@ class Alerts:
         __tracebackhide__ = True
         deadline = time.monotonic() + timeout
         wanted = "the end of what was sent" if count is None else f"{count} alerts"
+        failed: Exception | None = None
         try:
             while not (self._has_all() if count is None else self._has(count)):
-                self.worker.require_alive()
+                self._fetch()
                 if time.monotonic() > deadline:
                     raise self._missing(f"{wanted} did not come within {timeout:g} s")
-                self._fetch()
+                self._require_more()
         except (GradewatchError, KafkaException) as error:
-            pytest.fail(str(error))
+            failed = error
+        if failed is not None:
+            pytest.fail(str(failed))
         end = len(self._came) if count is None else self._given + count
         alerts, self._given = self._came[self._given : end], end
         return alerts
@@ -153,14 +156,26 @@ class Alerts:
 
         The order matters: what a topic holds is asked after the topic before it is worked through.
         """
-        return (
-            self._is_worked(RAW)
-            and self._is_worked("grade-events")
-            and all(
-                self._ends.get(place.partition, 0) >= self._end(place)
-                for place in self._places("grade-alerts")
-            )
+        return self._is_worked(RAW) and self._is_worked("grade-events") and self._is_read()
+
+    def _is_read(self) -> bool:
+        """Tell whether all alerts that stand on the topic were fetched."""
+        return all(
+            self._ends.get(place.partition, 0) >= self._end(place)
+            for place in self._places("grade-alerts")
         )
+
+    def _require_more(self) -> None:
+        """Return while alerts may still come.
+
+        Raises:
+            GradewatchError: The worker ended, and all that it wrote was read.
+        """
+        try:
+            self.worker.require_alive()
+        except GradewatchError:
+            if self._is_read():
+                raise
 
     def _is_worked(self, topic: str) -> bool:
         """Tell whether the workers have committed all that a topic holds."""
