@@ -91,6 +91,7 @@ def gradewatch_settings(
         return settings.load(
             **{
                 "worker_id": gradewatch_namespace,
+                "web_port": 0,
                 **gradewatch_overrides,
                 **gradewatch_broker.settings(),
                 "namespace": gradewatch_namespace,
@@ -99,9 +100,9 @@ def gradewatch_settings(
 
 
 @pytest.fixture
-def gradewatch_stage(gradewatch_settings: Settings, gradewatch_broker: Broker) -> Iterator[Stage]:
-    """The namespace with its topics; what was made on a Kafka of yours is removed afterwards."""
-    with _explained(), staged(gradewatch_settings, remove=not gradewatch_broker.owned) as stage:
+def gradewatch_stage(gradewatch_settings: Settings) -> Iterator[Stage]:
+    """The namespace with its topics; they are removed afterwards."""
+    with _explained(), staged(gradewatch_settings) as stage:
         yield stage
 
 

@@ -46,11 +46,6 @@ class Broker:
         """``host:port``, comma separated, for any Kafka client."""
         return self.kafka.bootstrap_servers
 
-    @property
-    def owned(self) -> bool:
-        """Whether it was started for the tests, and ends with them."""
-        return self.choice is not Choice.EXTERNAL
-
     def settings(self) -> dict[str, Any]:
         """Return the settings that lead to it, beside the environment's."""
         told: dict[str, Any] = {"kafka_bootstrap_servers": self.bootstrap_servers}

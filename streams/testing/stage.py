@@ -1,12 +1,13 @@
-"""One namespace on a broker: its topics made, and removed with its group where they would stay."""
+"""One namespace on a broker: its topics made, and removed again with its group."""
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from streams import admin, group
-from streams.connection import client
+from streams.connection import DEADLINE, client
 from streams.core.topic_file import RAW
 from streams.core.topics import Create
 from streams.errors import BrokerError, ConfigurationError
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
     from streams.security import Kafka
     from streams.settings import Settings
+
+
+_POLL_SECONDS: Final = 0.05
 
 
 class Stage(NamedTuple):
@@ -35,13 +39,14 @@ class Stage(NamedTuple):
 
 
 @contextmanager
-def staged(settings: Settings, *, remove: bool) -> Iterator[Stage]:
-    """The topics of a namespace are there, Canvas's too, and all are new.
+def staged(settings: Settings) -> Iterator[Stage]:
+    """The topics of a namespace are there, Canvas's too, all of them new; afterwards they are gone.
+
+    So is the group of the workers. Nothing else is ever deleted: a namespace that has a topic
+    already is refused.
 
     Args:
         settings: Which file, which cluster, which namespace.
-        remove: Whether topics and group are gone afterwards. They are the block's own: a namespace
-            that has a topic already is refused.
 
     Raises:
         ConfigurationError: There is no namespace, or it is not new, or topics.yaml is wrong.
@@ -68,8 +73,7 @@ def staged(settings: Settings, *, remove: bool) -> Iterator[Stage]:
         counts = {own: found[name].partitions for own, name in names.items()}
         yield Stage(settings, kafka, names, counts)
     finally:
-        if remove:
-            _remove(settings, kafka, new)
+        _remove(settings, kafka, new)
 
 
 def _own(settings: Settings, name: str) -> str:
@@ -90,6 +94,14 @@ def _remove(settings: Settings, kafka: Kafka, topics: Collection[str]) -> None:
         made = {*topics} & {*found.list_topics()}  # a plan that failed made only some
         if made:
             found.delete_topics(sorted(made))
+        deadline = time.monotonic() + DEADLINE
+        while made & {*found.list_topics()}:
+            if time.monotonic() > deadline:
+                raise BrokerError(
+                    f"Kafka at {kafka} took the deletion of {min(made)}, but still shows it",
+                    "look at the log of your Kafka",
+                )
+            time.sleep(_POLL_SECONDS)
     for member in group.members(settings, kafka)[1]:  # a static one stays for a session
         group.remove(settings, kafka, member.worker)
     with client(kafka) as found:
