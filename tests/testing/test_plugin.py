@@ -16,6 +16,7 @@ import docker.errors
 import pytest
 from kafka import KafkaAdminClient
 
+from streams import testing
 from streams.errors import GradewatchError
 from streams.settings import environment, load
 from streams.testing.brokers import Choice, running
@@ -139,6 +140,13 @@ def test_the_example_runs_as_it_stands_and_failures_say_why_and_nothing_is_left(
     assert re.search(r"E +Failed: the worker ended\nE .*next: the whole log is ", told, re.DOTALL)
     assert "2 failed, 2 passed" in told
     assert names(servers) == before
+
+
+def test_every_fixture_and_choice_is_on_the_page() -> None:
+    fixtures = [name for name in vars(testing) if name.startswith("gradewatch_")]
+    rows = re.findall(r"^\| `(\w+)` \|", PAGE.read_text(), re.MULTILINE)
+
+    assert sorted(rows) == sorted([*fixtures, *Choice])
 
 
 def test_a_broker_that_cannot_be_had_fails_the_tests_without_a_trace(tmp_path: Path) -> None:
