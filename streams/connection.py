@@ -39,19 +39,31 @@ def client(kafka: Kafka) -> Iterator[KafkaAdminClient]:
 
     admin = None
     try:
-        admin = _connected(kafka, net)
-        yield admin
-    except (KafkaError, OSError) as error:
-        raise BrokerError(
-            f"Kafka at {kafka}: {error}",
-            "gradewatch broker status, or the log of your Kafka",
-        ) from error
+        with refusals(kafka):
+            admin = _connected(kafka, net)
+            yield admin
     finally:
         if admin:
             admin.close()
         elif inner:
             inner[0].close()
             inner[0]._net.stop()  # noqa: SLF001 - the thread that a failed constructor leaves
+
+
+@contextmanager
+def refusals(kafka: Kafka) -> Iterator[None]:
+    """Whatever Kafka refuses or does not answer within the block is one error with a next step.
+
+    Raises:
+        BrokerError: Kafka does not answer in time, or refuses.
+    """
+    try:
+        yield
+    except (KafkaError, OSError) as error:
+        raise BrokerError(
+            f"Kafka at {kafka}: {error}",
+            "gradewatch broker status, or the log of your Kafka",
+        ) from error
 
 
 def _connected(kafka: Kafka, net: Callable[..., KafkaNetClient]) -> KafkaAdminClient:
