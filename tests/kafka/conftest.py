@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.kafka.secured import SecuredKafka
+
 
 @dataclass(frozen=True)
 class Kafka:
@@ -79,6 +81,22 @@ def kafka(tmp_path_factory: pytest.TempPathFactory, jar_dir: Path) -> Iterator[K
     with broker.running(data_dir, 0, jar_dir=jar_dir) as running:
         yield Kafka(running.bootstrap_servers, running.pid)
     shutil.rmtree(data_dir)
+
+
+@pytest.fixture(scope="session")
+def secured_kafka(
+    tmp_path_factory: pytest.TempPathFactory, jar_dir: Path
+) -> Iterator[SecuredKafka]:
+    """One broker that asks everybody who they are. Use a fresh ``namespace``; do not harm it."""
+    from tests.kafka.secured import SecuredKafka  # noqa: PLC0415 - it builds on this module
+
+    secured = SecuredKafka(tmp_path_factory.mktemp("secured"), jar_dir)
+    try:
+        secured.start()
+        yield secured
+    finally:
+        secured.stop()
+    shutil.rmtree(secured.data_dir)
 
 
 @pytest.fixture
