@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlsplit
 
-import httpx
+import httpx2
 from prometheus_client.parser import text_string_to_metric_families
 
 from streams import group
@@ -49,7 +49,7 @@ def _alike(patient: Patient) -> Look:
     for member in members:
         try:
             told.append(_told(patient, member))
-        except (httpx.HTTPError, ConfigurationError, LookupError, ValueError) as error:
+        except (httpx2.HTTPError, ConfigurationError, LookupError, ValueError) as error:
             yield warn(
                 f"worker {member.worker} at {member.url} does not say what it is: {error}",
                 "look at its log; or this machine cannot reach it",
@@ -85,7 +85,7 @@ def _as_the_file(patient: Patient, told: list[_Told]) -> Iterator[Problem]:
 def _told(patient: Patient, member: group.Member) -> _Told:
     file = patient.settings.web_token_file
     headers = {"Authorization": f"Bearer {read_token(file)}"} if file is not None else {}
-    answer = httpx.get(
+    answer = httpx2.get(
         member.url.rstrip("/") + "/metrics",
         headers=headers,
         timeout=ANSWER_SECONDS,
@@ -109,10 +109,10 @@ def _closed(patient: Patient) -> Look:
         asked = (DATA, "/metrics") if token or beyond else ()
         for path in (*asked, *FAUSTS):
             try:
-                status = httpx.get(
+                status = httpx2.get(
                     member.url.rstrip("/") + path, timeout=ANSWER_SECONDS, trust_env=False
                 ).status_code
-            except httpx.HTTPError:
+            except httpx2.HTTPError:
                 continue  # the check of the workers says so
             closed = {401, 404, 421} if path in FAUSTS else {401}
             if status not in closed:
