@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
 from streams.connection import refusals
 from streams.core.acls import Operation, Resource, required
@@ -17,7 +17,7 @@ from streams.doctor.transactions import may_transact
 from streams.settings import Guarantee
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from streams.core.acls import Acl
     from streams.doctor.finding import Look
@@ -58,15 +58,37 @@ def _on_topic(patient: Patient, acl: Acl) -> bool:
     told = patient.described[acl.name]
     if told["error_code"] != _TOPIC_REFUSED:
         return _among(acl, told["authorized_operations"])
-    # Not even to be described: so no READ, WRITE or ALTER, which would imply it.
-    return acl.operation is Operation.DESCRIBE_CONFIGS and _shows_config(patient, acl.name)
-
-
-def _shows_config(patient: Patient, topic: str) -> bool:
-    resource = ConfigResource(ConfigResourceType.TOPIC, topic)
+    # Not even to be described: so no READ, WRITE or ALTER, which would include it.
+    probe = _PROBES.get(acl.operation)
+    if probe is None:
+        return False
     with refusals(patient.kafka):
-        told = patient.admin.describe_configs([resource], config_filter="all")
-    return bool(told["topic"][topic])
+        return probe(patient.admin, acl.name)
+
+
+def _shows_config(admin: KafkaAdminClient, topic: str) -> bool:
+    resource = ConfigResource(ConfigResourceType.TOPIC, topic)
+    return bool(admin.describe_configs([resource], config_filter="all")["topic"][topic])
+
+
+def _would_set_config(admin: KafkaAdminClient, topic: str) -> bool:
+    resource = ConfigResource(ConfigResourceType.TOPIC, topic, {"retention.ms": "-1"})
+    told = admin.alter_configs([resource], validate_only=True, incremental=True)
+    return bool(told["topic"][topic] == "OK")
+
+
+def _would_create(admin: KafkaAdminClient, topic: str) -> bool:
+    wanted = {topic: {"num_partitions": 1, "replication_factor": 1}}
+    told = admin.create_topics(wanted, validate_only=True, raise_errors=False)["topics"]
+    return bool(told[0]["error_code"] != _TOPIC_REFUSED)
+
+
+_PROBES: Final[dict[Operation, Callable[[KafkaAdminClient, str], bool]]] = {
+    Operation.DESCRIBE_CONFIGS: _shows_config,
+    Operation.ALTER_CONFIGS: _would_set_config,
+    Operation.CREATE: _would_create,
+}
+"""What can be asked for, and not done, without DESCRIBE."""
 
 
 def _among(acl: Acl, operations: Iterable[Any]) -> bool:
