@@ -110,7 +110,7 @@ class Worker:
             ),
         )
         reader = Reader(settings.tenants, settings.default_tenant)
-        judge = Judge(self.rules, settings.id_key.get_secret_value().encode())
+        judge = Judge(self.rules, settings.read_id_key())
         written = {"alerts": topic("grade-alerts"), "changelog": changelog, "refused": refused}
         self.table.source = events.name
         overlay = Overlay(self.table.data)

@@ -74,7 +74,7 @@ def worker(web_host: str | None, web_port: int | None, processes: int) -> int:
     if chosen.uses_development_key:
         log.warning(
             "alert ids are keyed with the published development key: "
-            "set GRADEWATCH_ID_KEY before anybody keeps alerts"
+            "set GRADEWATCH_ID_KEY_FILE before anybody keeps alerts"
         )
     if chosen.insecure_kafka and not chosen.kafka_security_protocol.encrypted:
         log.warning(

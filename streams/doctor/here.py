@@ -31,6 +31,7 @@ def _secrets(patient: Patient) -> Look:
     ways: list[Callable[[], object]] = [
         settings.security.require_readable,
         lambda: granted(settings),
+        settings.read_id_key,
     ]
     for read in ways:
         try:
@@ -88,7 +89,7 @@ def _id_key(patient: Patient) -> Look:
         return "the published development key, which will do for the embedded broker"
     yield warn(
         "alert ids are keyed with the published development key: anybody can compute them",
-        "set GRADEWATCH_ID_KEY before anybody keeps alerts: other ids follow from another key",
+        "set GRADEWATCH_ID_KEY_FILE before anybody keeps alerts: other ids follow from another key",
     )
     return ""
 

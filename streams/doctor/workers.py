@@ -57,7 +57,10 @@ def _alike(patient: Patient) -> Look:
     for what, remedy in (
         ("version", "finish the upgrade: restart the others"),
         ("rules", "give all workers one rules file, and restart those that differ"),
-        ("id_key", "give all workers one GRADEWATCH_ID_KEY: alerts would have different ids"),
+        (
+            "id_key",
+            "give all workers one id key (GRADEWATCH_ID_KEY_FILE): alerts would have different ids",
+        ),
     ):
         found = {each.worker: getattr(each, what) for each in told}
         if len(set(found.values())) > 1:

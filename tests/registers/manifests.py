@@ -69,16 +69,14 @@ def pods(manifests: list[Manifest]) -> list[Pod]:
     ]
 
 
-def environment(manifests: list[Manifest], pod: Pod, secrets: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of a pod's first container; secrets by key."""
+def environment(manifests: list[Manifest], pod: Pod) -> dict[str, str]:
+    """Return the environment of a pod's first container."""
     maps, values = named(manifests, "ConfigMap"), dict[str, str]()
     for source in pod.container.get("envFrom", ()):
         values |= maps[source["configMapRef"]["name"]]["data"]
     for variable in pod.container.get("env", ()):
         given = variable.get("valueFrom", {})
-        if "secretKeyRef" in given:
-            value = secrets[given["secretKeyRef"]["key"]]
-        elif "fieldRef" in given:
+        if "fieldRef" in given:
             assert given["fieldRef"]["fieldPath"] == "metadata.name"
             value = f"{pod.owner}-0"
         else:
