@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from kafka.admin import KafkaAdminClient
-from kafka.errors import KafkaError, KafkaTimeoutError
+from kafka.errors import CoordinatorNotAvailableError, KafkaError, KafkaTimeoutError
 from kafka.net.compat import KafkaNetClient
+from kafka.protocol.metadata import CoordinatorType
 
 from streams.errors import BrokerError, ConfigurationError
 
@@ -64,6 +66,27 @@ def refusals(kafka: Kafka) -> Iterator[None]:
             f"Kafka at {kafka}: {error}",
             "gradewatch broker status, or the log of your Kafka",
         ) from error
+
+
+def coordinator(
+    admin: KafkaAdminClient, key: str, kind: CoordinatorType = CoordinatorType.GROUP
+) -> int:
+    """Return the id of the broker that coordinates a consumer group, or a transactional id.
+
+    A new cluster has none until it was asked, and a moment longer.
+
+    Raises:
+        KafkaError: Kafka refuses to say, or has none in time.
+    """
+    find = admin._find_coordinator_ids  # noqa: SLF001 - it has no public way to ask
+    deadline = time.monotonic() + DEADLINE
+    while True:
+        try:
+            return int(admin._manager.run(find, [key], kind)[key])  # noqa: SLF001
+        except CoordinatorNotAvailableError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 def _connected(kafka: Kafka, net: Callable[..., KafkaNetClient]) -> KafkaAdminClient:

@@ -11,7 +11,7 @@ from urllib.error import HTTPError
 from kafka.admin import MemberToRemove
 from kafka.errors import NoError
 
-from streams.connection import client
+from streams.connection import client, coordinator
 from streams.errors import BrokerError, GradewatchError, NotFoundError
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ def members(settings: Settings, kafka: Kafka) -> tuple[str, list[Member]]:
         BrokerError: Kafka does not answer in time, or refuses.
     """
     with client(kafka) as admin:
+        coordinator(admin, settings.group)  # waited for, where the cluster is new
         found = admin.describe_groups([settings.group])[settings.group]
     listed = [_member(settings, each) for each in found["members"]]
     return str(found["group_state"]), sorted(listed, key=lambda each: each.worker)

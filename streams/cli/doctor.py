@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import click
 
@@ -56,7 +55,6 @@ def doctor(role: str, form: str) -> int:
     else:
         counts = {state: sum(each.state is state for each in found) for state in State}
         click.echo(", ".join(f"{count} {state}" for state, count in counts.items()))
-    sys.stdout.flush()
     return worst.gravity
 
 

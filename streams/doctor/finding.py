@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from streams.errors import GradewatchError
+from streams.errors import GradewatchError, place
 
 if TYPE_CHECKING:
     from streams.doctor.patient import Patient
@@ -96,6 +96,8 @@ class Check(NamedTuple):
         except GradewatchError as error:
             problem = failure(error)
             return [*found, self.not_made(problem.evidence, problem.remedy)]
+        except Exception as error:  # noqa: BLE001 - the other checks are still worth making
+            return [*found, self.not_made(f"a bug of ours, {place(error)}", "please report it")]
 
     def not_made(self, why: str, remedy: str) -> Finding:
         """Return the finding of a check that could not be made: nobody knows, so not ok."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from kafka.admin import OffsetSpec
 
-from streams.connection import refusals
+from streams.connection import coordinator, refusals
 from streams.core.topic_file import EVENTS
 from streams.doctor.finding import Check, fail, warn
 
@@ -20,7 +20,7 @@ def _within(patient: Patient) -> Look:
     settings = patient.settings
     sources = settings.topic(settings.raw_topic), settings.topic(EVENTS)
     with refusals(patient.kafka):
-        patient.coordinator(settings.group)
+        coordinator(patient.admin, settings.group)
         listed = patient.admin.list_group_offsets(settings.group)
     committed = {
         place: told.offset

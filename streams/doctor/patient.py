@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kafka import TopicPartition
 from kafka.admin import OffsetSpec
-from kafka.errors import CoordinatorNotAvailableError, GroupAuthorizationFailedError
+from kafka.errors import GroupAuthorizationFailedError
 from kafka.protocol.admin import DescribeGroupsRequest
 from kafka.protocol.consumer import IsolationLevel
-from kafka.protocol.metadata import CoordinatorType
 
 from streams import admin
-from streams.connection import DEADLINE, client, refusals
+from streams.connection import client, coordinator, refusals
 from streams.core.acls import Role
 
 if TYPE_CHECKING:
@@ -123,28 +122,12 @@ class Patient:
         )
         with refusals(self.kafka):
             try:
-                where = self.coordinator(name)
+                where = coordinator(self.admin, name)
             except GroupAuthorizationFailedError:
                 return {"members": [], "authorized_operations": []}
             answer = self.sent(request, where)
             found = self.admin._describe_groups_process_response(answer)  # noqa: SLF001 - as it would
             return {"authorized_operations": (), **found[name]}
-
-    def coordinator(self, key: str, of: CoordinatorType = CoordinatorType.GROUP) -> int:
-        """Return the id of the broker that coordinates a group, or a transactional id.
-
-        Raises:
-            KafkaError: Kafka refuses to say; or has none, which a new cluster has not at first.
-        """
-        find = self.admin._find_coordinator_ids  # noqa: SLF001 - it has no public way to ask
-        deadline = time.monotonic() + DEADLINE
-        while True:
-            try:
-                return int(self.admin._manager.run(find, [key], of)[key])  # noqa: SLF001
-            except CoordinatorNotAvailableError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.1)
 
     def sent(self, request: Any, broker: int) -> Any:  # noqa: ANN401 - kafka-python's own
         """Return a broker's answer to a request that the admin client has no method for."""

@@ -13,7 +13,7 @@ from kafka.protocol.producer.transaction import (
     InitProducerIdRequest,
 )
 
-from streams.connection import refusals
+from streams.connection import coordinator, refusals
 from streams.core.acls import Operation, Role
 from streams.doctor.finding import Check, fail, warn
 from streams.errors import BrokerError
@@ -85,8 +85,8 @@ def _time_there(patient: Patient) -> float:
     """
     name = _name(patient)
     with refusals(patient.kafka):
-        patient.coordinator(patient.settings.group)  # it must be there
-        where = patient.coordinator(name, CoordinatorType.TRANSACTION)
+        coordinator(patient.admin, patient.settings.group)  # it must be there
+        where = coordinator(patient.admin, name, CoordinatorType.TRANSACTION)
         who = _begun(patient, where)
         request = AddOffsetsToTxnRequest(group_id=patient.settings.group, **who)
         _answer(patient, request, where)
@@ -171,7 +171,7 @@ def may_transact(patient: Patient, operation: Operation) -> bool:
     """
     try:
         with refusals(patient.kafka):
-            where = patient.coordinator(_name(patient), CoordinatorType.TRANSACTION)
+            where = coordinator(patient.admin, _name(patient), CoordinatorType.TRANSACTION)
             if operation is Operation.WRITE:
                 _begun(patient, where)
     except BrokerError as error:
