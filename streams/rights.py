@@ -5,26 +5,22 @@ A Kafka without an authorizer permits everything, and says so.
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Final
 
 from kafka.admin import ConfigResource, ConfigResourceType, MemberToRemove
 from kafka.errors import (
-    CoordinatorLoadInProgressError,
-    CoordinatorNotAvailableError,
     GroupAuthorizationFailedError,
-    NotCoordinatorError,
     TopicAuthorizationFailedError,
     TransactionalIdAuthorizationFailedError,
     TransactionalIdNotFoundError,
 )
 
-from streams.connection import DEADLINE, client
+from streams.connection import client, patiently
 from streams.core.acls import Acl, Operation, Resource
 from streams.errors import BrokerError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from kafka.admin import KafkaAdminClient
 
@@ -33,9 +29,6 @@ if TYPE_CHECKING:
 
 _NOBODY: Final = "probe"
 """A member, and the end of a transactional id, that no worker ever has."""
-
-_LATER: Final = (CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError)
-"""On a new cluster the first to ask for a coordinator waits for it."""
 
 
 def lacking(kafka: Kafka, needed: Iterable[Acl]) -> list[Acl]:
@@ -83,9 +76,9 @@ def _is_granted(admin: KafkaAdminClient, acl: Acl, may: Mapping[str, set[str]]) 
         case Resource.TOPIC:
             return acl.name not in may or acl.operation in may[acl.name]
         case Resource.GROUP:
-            return _patiently(lambda: _may_group(admin, acl))
+            return patiently(lambda: _may_group(admin, acl))
         case Resource.TRANSACTIONAL_ID:
-            return _patiently(lambda: _may_transactional_id(admin, acl))
+            return patiently(lambda: _may_transactional_id(admin, acl))
         case Resource.CLUSTER:
             told = admin.describe_cluster()["authorized_operations"]
             return str(acl.operation) in _names(told)
@@ -128,17 +121,6 @@ def _may_transactional_id(admin: KafkaAdminClient, acl: Acl) -> bool:
     except TransactionalIdAuthorizationFailedError:
         return False
     return True
-
-
-def _patiently(ask: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + DEADLINE
-    while True:
-        try:
-            return ask()
-        except _LATER:
-            if time.monotonic() > deadline:
-                raise
-        time.sleep(0.1)
 
 
 def _names(told: object) -> set[str]:
