@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
-from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 
 import click
 
 from streams import admin, settings
+from streams.cli.acls import acls
+from streams.cli.asking import ask, errors_exit_1
 from streams.core.topics import Plan, Step, Verdict
 from streams.errors import GradewatchError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _CODES = {Verdict.NO_CHANGE: 0, Verdict.CHANGES: 2, Verdict.BLOCKED: 1}
 
@@ -32,6 +28,9 @@ _loss = click.option(
 @click.group()
 def topics() -> None:
     """Topics as topics.yaml describes them; nothing is ever deleted."""
+
+
+topics.add_command(acls)
 
 
 @topics.command()
@@ -53,7 +52,7 @@ def plan(*, allow_data_loss: bool, form: str) -> int:
 
     Exit codes: 0 no change, 2 changes, 1 error, or something is blocked.
     """
-    with _errors_exit_1():
+    with errors_exit_1():
         made = admin.make_plan(settings.load(), allow_data_loss=allow_data_loss)
     _show(made, form)
     return _CODES[made.verdict]
@@ -68,26 +67,17 @@ def apply(*, yes: bool, allow_data_loss: bool, form: str) -> None:
 
     Nothing is carried out while anything is blocked. Exit codes: 0 done, 1 not.
     """
-    with _errors_exit_1():
+    with errors_exit_1():
         chosen = settings.load()
         made = admin.make_plan(chosen, allow_data_loss=allow_data_loss)
         _show(made, form)
         if made.verdict is Verdict.CHANGES:
             if not yes:
-                _ask(len(made.changes))
+                ask(len(made.changes))
             admin.carry_out(admin.bootstrap(chosen), made)
             click.echo(f"done: {len(made.changes)} changes", err=True)
         elif made.verdict is Verdict.BLOCKED:
             raise GradewatchError("nothing was changed", "see what is blocked, above")
-
-
-def _ask(count: int) -> None:
-    if not sys.stdin.isatty():
-        raise GradewatchError(
-            f"{count} changes are not carried out: there is no terminal to ask on", "add --yes"
-        )
-    if not click.confirm(f"carry out {count} changes?", err=True):
-        raise GradewatchError("nothing was changed")
 
 
 def _show(made: Plan, form: str) -> None:
@@ -111,13 +101,3 @@ _ACTIONS = {
     "Blocked": "blocked",
     "Noted": "noted",
 }
-
-
-@contextmanager
-def _errors_exit_1() -> Iterator[None]:
-    """Let every failure exit 1, so that 2 can only mean changes."""
-    try:
-        yield
-    except GradewatchError as error:
-        error.exit_code = 1
-        raise

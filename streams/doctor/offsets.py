@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from kafka.admin import OffsetSpec
 
-from streams.connection import coordinator, refusals
+from streams.connection import patiently, refusals
 from streams.core.topic_file import EVENTS
 from streams.doctor.finding import Check, fail, warn
 
@@ -20,8 +20,7 @@ def _within(patient: Patient) -> Look:
     settings = patient.settings
     sources = settings.topic(settings.raw_topic), settings.topic(EVENTS)
     with refusals(patient.kafka):
-        coordinator(patient.admin, settings.group)
-        listed = patient.admin.list_group_offsets(settings.group)
+        listed = patiently(lambda: patient.admin.list_group_offsets(settings.group))
     committed = {
         place: told.offset
         for place, told in listed[settings.group].items()
@@ -49,7 +48,7 @@ def _within(patient: Patient) -> Look:
                 reset,
             )
     lag = sum(max(0, end - committed.get(place, first[place])) for place, end in last.items())
-    if lag and not patient.group["members"]:
+    if lag and not patient.group[1]:
         yield warn(f"{lag} records wait, and no worker runs", "gradewatch worker")
     return f"{len(committed)} committed offsets are within the log; lag {lag} records"
 

@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kafka import TopicPartition
 from kafka.admin import OffsetSpec
-from kafka.errors import GroupAuthorizationFailedError
-from kafka.protocol.admin import DescribeGroupsRequest
 from kafka.protocol.consumer import IsolationLevel
 
-from streams import admin
-from streams.connection import client, coordinator, refusals
+from streams import admin, group
+from streams.connection import client, refusals
 from streams.core.acls import Role
 
 if TYPE_CHECKING:
@@ -22,6 +20,7 @@ if TYPE_CHECKING:
     from kafka.admin import KafkaAdminClient
 
     from streams.core.topic_file import Topics
+    from streams.core.topics import Observed
     from streams.security import Kafka
     from streams.settings import Settings
 
@@ -109,30 +108,22 @@ class Patient:
             return {each["name"]: each for each in self.admin.describe_topics(names)}
 
     @cached_property
-    def group(self) -> dict[str, Any]:
-        """Kafka's description of the consumer group, also of one that is not there yet.
+    def observed(self) -> Observed:
+        """What the cluster has of our topics, settings included.
 
         Raises:
-            BrokerError: Kafka does not answer.
+            BrokerError: Kafka does not answer, or does not let us see the settings of one.
         """
-        name = self.settings.group
-        # Later versions say nothing of our rights where there is no such group yet.
-        request = DescribeGroupsRequest(
-            groups=[name], include_authorized_operations=True, max_version=5
-        )
-        with refusals(self.kafka):
-            try:
-                where = coordinator(self.admin, name)
-            except GroupAuthorizationFailedError:
-                return {"members": [], "authorized_operations": []}
-            answer = self.sent(request, where)
-            found = self.admin._describe_groups_process_response(answer)  # noqa: SLF001 - as it would
-            return {"authorized_operations": (), **found[name]}
+        return admin.observe(self.kafka, [each.name for each in self.topics.specs])
 
-    def sent(self, request: Any, broker: int) -> Any:  # noqa: ANN401 - kafka-python's own
-        """Return a broker's answer to a request that the admin client has no method for."""
-        manager = self.admin._manager  # noqa: SLF001
-        return manager.run(manager.send, request, broker)
+    @cached_property
+    def group(self) -> tuple[str, list[group.Member]]:
+        """The state of the workers' consumer group, in Kafka's word, and its members.
+
+        Raises:
+            BrokerError: Kafka does not answer, or does not let us see the group.
+        """
+        return group.members(self.settings, self.kafka)
 
     def places(self, *names: str) -> Iterator[TopicPartition]:
         """Yield the partitions of those of our topics that can be described; of none: of all."""

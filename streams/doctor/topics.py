@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from streams import admin
 from streams.core.topic_file import CHANGELOG
-from streams.core.topics import AddPartitions, Blocked, Create, Noted, SetConfig
+from streams.core.topics import AddPartitions, Blocked, Create, Noted, SetConfig, plan
 from streams.doctor.finding import Check, fail, warn
 
 if TYPE_CHECKING:
@@ -16,7 +15,8 @@ if TYPE_CHECKING:
 
 def _as_the_file_says(patient: Patient) -> Look:
     """Look at what ``gradewatch topics plan`` shows."""
-    for step in admin.make_plan(patient.settings).steps:
+    ours = patient.settings.kafka_bootstrap_servers is None  # the embedded broker
+    for step in plan(patient.topics, patient.observed, create_external=ours).steps:
         match step:
             case Noted(what="room"):
                 yield warn(step.text, "state it in topics.yaml; gradewatch topics apply")
@@ -56,7 +56,7 @@ def _copartitioned(patient: Patient) -> Look:
 
 def _replicas(patient: Patient) -> Look:
     """Look whether every partition has a leader, and as many replicas as writing needs."""
-    observed = admin.observe(patient.kafka, list(patient.described)).topics
+    observed = patient.observed.topics
     count = 0
     for name, told in patient.described.items():
         least = int(observed[name].config["min.insync.replicas"]) if name in observed else 1
@@ -81,7 +81,7 @@ def _replicas(patient: Patient) -> Look:
 def _changelog(patient: Patient) -> Look:
     """Look whether the changelog keeps the newest record of every row for ever."""
     name = patient.settings.topic(CHANGELOG)
-    there = admin.observe(patient.kafka, [name]).topics.get(name)
+    there = patient.observed.topics.get(name)
     if there is None:
         yield fail(f"there is no topic {name}", "gradewatch topics apply")
         return ""

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from kafka.errors import KafkaError, TransactionalIdAuthorizationFailedError, for_code
+from kafka.errors import KafkaError
 from kafka.protocol.metadata import CoordinatorType
 from kafka.protocol.producer.transaction import (
     AddOffsetsToTxnRequest,
     EndTxnRequest,
-    InitProducerIdRequest,
 )
 
+from streams import rights
 from streams.connection import coordinator, refusals
-from streams.core.acls import Operation, Role
+from streams.core.acls import Role
 from streams.doctor.finding import Check, fail, warn
-from streams.errors import BrokerError
 from streams.settings import Guarantee
 
 if TYPE_CHECKING:
@@ -35,47 +34,11 @@ MAX_SKEW_SECONDS: Final = 300.0
 """One that breaks things: tokens and certificates are refused, `future_event` misjudged."""
 
 
-def _name(patient: Patient) -> str:
-    """Return a transactional id that is one of ours, so that it needs what a worker's need."""
-    return f"{patient.settings.group}-doctor"
-
-
-def _begun(patient: Patient, where: int) -> dict[str, Any]:
-    """Return who may begin a transaction now: id, producer id and epoch, as requests tell them."""
-    request = InitProducerIdRequest(
-        transactional_id=_name(patient),
-        transaction_timeout_ms=TIMEOUT_MS,
-        producer_id=-1,
-        producer_epoch=-1,
-        max_version=4,
-    )
-    given = _answer(patient, request, where)
-    return {
-        "transactional_id": _name(patient),
-        "producer_id": given.producer_id,
-        "producer_epoch": given.producer_epoch,
-        "max_version": 3,
-    }
-
-
-def _answer(patient: Patient, request: Any, where: int) -> Any:  # noqa: ANN401 - kafka-python's own
-    """Return an answer that is no error; what went before on this id may take a moment to end."""
-    deadline = time.monotonic() + TIMEOUT_MS / 1000
-    while True:
-        answer = patient.sent(request, where)
-        error = for_code(answer.error_code)
-        if not answer.error_code:
-            return answer
-        if not error.retriable or time.monotonic() > deadline:
-            raise error(_name(patient))
-        time.sleep(0.05)
-
-
 def _time_there(patient: Patient) -> float:
     """Return Kafka's time of a transaction that was opened now, and given up.
 
     It holds no record and no offset: the group's offsets are named as part of it, and none is
-    written.
+    written. Its transactional id is one of ours, so that it needs what a worker's need.
 
     Returns:
         Seconds since 1970, by the clock of the transaction's coordinator.
@@ -83,17 +46,17 @@ def _time_there(patient: Patient) -> float:
     Raises:
         BrokerError: Kafka does not answer, or refuses.
     """
-    name = _name(patient)
+    group = patient.settings.group
+    name, admin = f"{group}-doctor", patient.admin
     with refusals(patient.kafka):
-        coordinator(patient.admin, patient.settings.group)  # it must be there
-        where = coordinator(patient.admin, name, CoordinatorType.TRANSACTION)
-        who = _begun(patient, where)
-        request = AddOffsetsToTxnRequest(group_id=patient.settings.group, **who)
-        _answer(patient, request, where)
+        coordinator(admin, group)  # it must be there
+        where = coordinator(admin, name, CoordinatorType.TRANSACTION)
+        who = {**rights.begin(admin, name, TIMEOUT_MS), "max_version": 3}
+        rights.answered(admin, AddOffsetsToTxnRequest(group_id=group, **who), where)
         try:
-            told = patient.admin.describe_transactions([name])[name]
+            told = admin.describe_transactions([name])[name]
         finally:
-            _answer(patient, EndTxnRequest(committed=False, **who), where)
+            rights.answered(admin, EndTxnRequest(committed=False, **who), where)
     return float(told.transaction_start_time_ms) / 1000
 
 
@@ -157,28 +120,6 @@ def _by(patient: Patient, place: TopicPartition) -> str:
         if each.current_transaction_start_offset >= 0
     ]
     return f" (producer id {', '.join(whose)})" if whose else ""
-
-
-def may_transact(patient: Patient, operation: Operation) -> bool:
-    """Tell whether this principal may use our transactional ids, or only see them.
-
-    Args:
-        patient: Who.
-        operation: WRITE to use them, else DESCRIBE.
-
-    Raises:
-        BrokerError: Kafka does not answer.
-    """
-    try:
-        with refusals(patient.kafka):
-            where = coordinator(patient.admin, _name(patient), CoordinatorType.TRANSACTION)
-            if operation is Operation.WRITE:
-                _begun(patient, where)
-    except BrokerError as error:
-        if isinstance(error.__cause__, TransactionalIdAuthorizationFailedError):
-            return False
-        raise
-    return True
 
 
 CHECKS: Final = (Check("transactions and clock", _clock), Check("hanging transactions", _hanging))

@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 import httpx2
 from prometheus_client.parser import text_string_to_metric_families
 
-from streams import group
 from streams.doctor.finding import Check, fail, warn
 from streams.doctor.here import rules_of
 from streams.errors import ConfigurationError
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from streams.doctor.finding import Look, Problem
     from streams.doctor.patient import Patient
+    from streams.group import Member
 
 ANSWER_SECONDS: Final = 3.0
 """How long a worker may take to answer."""
@@ -42,7 +42,7 @@ class _Told(NamedTuple):
 
 def _alike(patient: Patient) -> Look:
     """Look whether all workers answer, with one version, one set of rules and one key."""
-    state, members = group.members(patient.settings, patient.kafka)
+    state, members = patient.group
     if not members:
         return f"group {patient.settings.group}: {state}, no worker runs"
     told: list[_Told] = []
@@ -85,7 +85,7 @@ def _as_the_file(patient: Patient, told: list[_Told]) -> Iterator[Problem]:
         )
 
 
-def _told(patient: Patient, member: group.Member) -> _Told:
+def _told(patient: Patient, member: Member) -> _Told:
     file = patient.settings.web_token_file
     headers = {"Authorization": f"Bearer {read_token(file)}"} if file is not None else {}
     answer = httpx2.get(
@@ -105,7 +105,7 @@ def _told(patient: Patient, member: group.Member) -> _Told:
 
 def _closed(patient: Patient) -> Look:
     """Look at what the workers' web views give to somebody without the token."""
-    _, members = group.members(patient.settings, patient.kafka)
+    _, members = patient.group
     token = patient.settings.web_token_file is not None
     for member in members:
         beyond = not is_loopback(urlsplit(member.url).hostname or "")

@@ -26,7 +26,7 @@ from streams.cli.doctor import doctor as command
 from streams.doctor import Finding, Patient, State
 from streams.settings import environment, load, shipped
 from streams.simulator import RawRecord
-from tests.kafka.running import Flow
+from tests.kafka.running import Flow, until
 from tests.scenarios import a_course_grade_change, milliseconds, moment
 
 if TYPE_CHECKING:
@@ -251,6 +251,8 @@ def test_a_topic_that_is_missing(flow: Flow) -> None:
 def test_topics_that_share_keys_with_different_partitions(flow: Flow) -> None:
     with administered(flow.servers) as client:
         client.create_partitions({flow.topic("grade-alerts"): 5})
+
+    until(lambda: len(found(flow)) == 2)
 
     topics, copartitioning = found(flow)
     assert (topics.check, copartitioning.check) == ("topics", "co-partitioning")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import ssl
 import threading
 import time
@@ -59,10 +60,10 @@ class TokenEndpoint:
 
     def token(self, client_id: str, seconds: float) -> str:
         """Return a token that lives that long; negative: that ended so long ago."""
-        now = int(time.time())
+        now = time.time()
         claims = {
             "sub": client_id, "aud": AUDIENCE, "iss": ISSUER, "scope": "kafka",
-            "iat": min(now, int(now + seconds)) - 1, "exp": int(now + seconds),
+            "iat": math.floor(min(now, now + seconds)) - 1, "exp": math.ceil(now + seconds),
         }  # fmt: skip
         return jwt.encode({"alg": "RS256", "kid": "tests"}, claims, self._key)
 
