@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.containers import standins
-from tests.containers.engine import compose_command, why_no_engine
+from tests.containers.engine import compose_commands, why_no_engine
 
 
 class Images(NamedTuple):
@@ -29,6 +29,6 @@ def images() -> Images:
 @pytest.fixture
 def compose(images: Images) -> Images:
     """The images, where there is a compose command too."""
-    if not compose_command():
+    if not compose_commands():
         pytest.skip("neither docker compose nor docker-compose is installed")
     return images

@@ -62,11 +62,11 @@ def why_no_engine() -> str | None:
 
 
 @cache
-def compose_command() -> tuple[str, ...]:
-    """Return Docker's compose plugin, else the classic command; nothing where there is neither."""
-    if run("docker", "compose", "version", check=False).returncode == 0:
-        return ("docker", "compose")
-    return ("docker-compose",) if shutil.which("docker-compose") else ()
+def compose_commands() -> tuple[tuple[str, ...], ...]:
+    """Return what can read a compose file here: Docker's plugin, then the classic command."""
+    plugin = run("docker", "compose", "version", check=False).returncode == 0
+    classic = shutil.which("docker-compose") is not None
+    return (("docker", "compose"),) * plugin + (("docker-compose",),) * classic
 
 
 def has_image(name: str) -> bool:

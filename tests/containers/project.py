@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from streams.broker import ports
 from streams.settings import environment, load
-from tests.containers.engine import DockerError, compose_command, docker, run
+from tests.containers.engine import DockerError, compose_commands, docker, run
 from tests.containers.standins import ROOT
 from tests.kafka.running import Flow, until
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from tests.containers.conftest import Images
@@ -57,6 +57,7 @@ class Project:
         *options: str,
         brokers: int = 1,
         told: Mapping[str, str] | None = None,
+        command: Sequence[str] = (),
     ) -> None:
         """Choose name, ports and token; ``with`` brings it up.
 
@@ -66,12 +67,14 @@ class Project:
             *options: Of the compose command itself, such as ``--profile``.
             brokers: How many of them the options start.
             told: Variables of the file.
+            command: What reads the file; none: Docker's plugin, else the classic command.
         """
         self.name = f"gradewatch-test-{secrets.token_hex(4)}"
         self._tmp_path = tmp_path
         self.token = secrets.token_hex(32)
         self._command = [
-            *compose_command(), "--project-name", self.name, "--file", str(FILE), *options
+            *(command or compose_commands()[0]),
+            *("--project-name", self.name, "--file", str(FILE), *options),
         ]  # fmt: skip
         names = [
             *(f"KAFKA_{number}_PORT" for number in (1, 2, 3)),
@@ -82,12 +85,12 @@ class Project:
         self.servers = ",".join(
             f"127.0.0.1:{self._ports[f'KAFKA_{number}_PORT']}" for number in range(1, brokers + 1)
         )
-        self._told = environment(load()) | dict(told or {}) | {
+        self._told = environment(load()) | {
             "GRADEWATCH_IMAGE": images.ours,
             "GRADEWATCH_KAFKA_IMAGE": images.kafka,
             "GRADEWATCH_WEB_TOKEN_FILE": str(token_file(images, tmp_path, self.token)),
             **{name: str(port) for name, port in self._ports.items()},
-        }  # fmt: skip
+        } | dict(told or {})  # fmt: skip
 
     def __enter__(self) -> Self:
         """Bring it up; the topics are there, and the workers have started."""
@@ -120,12 +123,8 @@ class Project:
 
     def container(self, service: str) -> str:
         """Return the id of a service's container."""
-        done = run(
-            *self._command, "ps", "--all", "--quiet", service, environment=self._told, check=False
-        )
-        if done.returncode:  # the classic command shows all that there are, by itself
-            done = run(*self._command, "ps", "--quiet", service, environment=self._told)
-        return done.stdout.strip()
+        words = ("ps", "--all", "--quiet", service)
+        return run(*self._command, *words, environment=self._told).stdout.strip()
 
     def state(self, service: str) -> dict[str, Any]:
         """Return the state of a service's container as Docker has it."""

@@ -38,7 +38,7 @@ def say(words: str) -> None:
 def install_packages() -> None:
     """Docker, compose and debootstrap are installed, where that can be done here."""
     missing = [name for name in COMMANDS if shutil.which(name) is None]
-    if not missing and engine.compose_command():
+    if not missing and engine.compose_commands():
         return
     if getuid() or shutil.which("apt-get") is None:
         say(
@@ -50,7 +50,7 @@ def install_packages() -> None:
     told = environment(load()) | {"DEBIAN_FRONTEND": "noninteractive"}
     engine.run("apt-get", "update", "-q", environment=told)
     engine.run("apt-get", "install", *quiet, *PACKAGES, environment=told)
-    engine.compose_command.cache_clear()
+    engine.compose_commands.cache_clear()
 
 
 @contextmanager

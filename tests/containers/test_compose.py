@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.containers.engine import DockerError, compose_commands
 from tests.containers.project import Project
 from tests.kafka.crash.load import progress
 from tests.kafka.running import assert_all_is_as_recomputed, until
@@ -52,3 +53,26 @@ def test_a_worker_is_killed_and_the_other_takes_over(compose: Images, tmp_path: 
             refused = project.get("worker-1", path)
             assert refused is not None
             assert refused.status == 401
+
+
+@pytest.mark.parametrize("command", [("docker", "compose"), ("docker-compose",)], ids=" ".join)
+def test_either_compose_brings_it_up(
+    compose: Images, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    if command not in compose_commands():
+        pytest.skip(f"{' '.join(command)} is not installed")
+    with Project(compose, tmp_path, command=command) as project:
+        project.await_ready("worker-1", "worker-2")
+        project.gradewatch("worker-1", "events", "simulate", "--events", "1000")
+        flow = project.flow(tmp_path)
+        flow.await_worked(1000)
+
+        assert_all_is_as_recomputed(flow)
+
+
+def test_a_token_that_was_not_made_is_named(compose: Images, tmp_path: Path) -> None:
+    missing = tmp_path / "no-token"
+    project = Project(compose, tmp_path, told={"GRADEWATCH_WEB_TOKEN_FILE": str(missing)})
+
+    with pytest.raises(DockerError, match=str(missing)), project:
+        pass

@@ -107,7 +107,7 @@ def test_health_is_asked_of_the_port_that_was_chosen(
 
 def test_a_worker_that_does_not_answer_is_unhealthy(images: Images) -> None:
     with network() as name:
-        often = ("--health-interval", "1s", "--health-start-period", "0s", "--health-retries", "1")
+        often = ("--health-interval", "1s", "--health-start-period", "1s", "--health-retries", "1")
         idle = ("-c", "import time; time.sleep(600)")
         start = ("--detach", "--network", name, *often, "--entrypoint", "python3")
         container = docker("run", *start, images.ours, *idle)
