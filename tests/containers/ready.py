@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 PACKAGES: Final = ("docker.io", "docker-compose", "debootstrap", "iptables")
 COMMANDS: Final = ("docker", "debootstrap", "iptables")
+CGROUPS: Final = Path("/sys/fs/cgroup")
 START_SECONDS: Final = 60
 STOP_SECONDS: Final = 30
 _BEGAN: Final = time.monotonic()
@@ -46,10 +47,9 @@ def install_packages() -> None:
         )
         return
     say(f"apt-get install {' '.join(PACKAGES)}")
-    quiet = ("-q", "-y", "--no-install-recommends")
     told = environment(load()) | {"DEBIAN_FRONTEND": "noninteractive"}
     engine.run("apt-get", "update", "-q", environment=told)
-    engine.run("apt-get", "install", *quiet, *PACKAGES, environment=told)
+    engine.run("apt-get", "install", "-q", "-y", *PACKAGES, environment=told)
     engine.compose_commands.cache_clear()
 
 
@@ -66,6 +66,8 @@ def an_engine() -> Iterator[dict[str, str]]:
         yield told
         return
     say(f"{why}; starting one")
+    if not CGROUPS.is_mount() and shutil.which("cgroupfs-mount"):  # no systemd: nobody did it yet
+        engine.run("cgroupfs-mount", check=False)
     with tempfile.TemporaryDirectory(prefix="gw-docker-") as scratch:
         home, log = Path(scratch), Path(scratch) / "dockerd.log"
         told["DOCKER_HOST"] = f"unix://{home}/docker.sock"

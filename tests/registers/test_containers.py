@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
+import stat
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -127,6 +131,24 @@ def test_every_worker_has_an_id_and_a_url_of_its_own() -> None:
         assert given["GRADEWATCH_CANONICAL_URL"] == f"http://{name}:6066"
         assert given["GRADEWATCH_WEB_TOKEN_FILE"] == "/run/secrets/web-token"  # noqa: S105 - a path
         assert each["secrets"] == ["web-token"]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root gives a file to a group without a password")
+def test_the_token_is_for_its_owner_and_the_image_alone(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / "deploy").mkdir()
+    file = tmp_path / "deploy" / "web-token"
+
+    def make() -> str:
+        subprocess.run(["make", "web-token"], cwd=tmp_path, check=True, capture_output=True)  # noqa: S607 - whichever
+        return file.read_text()
+
+    token = make()
+    assert re.fullmatch(r"[0-9a-f]{64}\n", token)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o640
+    assert file.stat().st_gid == int(dict(last_stage())["USER"].split(":")[1])
+    assert make() == token, "those who have it would be shut out"
+    assert [each.name for each in file.parent.iterdir()] == [file.name]
 
 
 def test_no_broker_makes_a_topic_by_itself() -> None:
