@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-crash check fix bench lock clean
+.PHONY: help setup demo test test-crash test-containers check web-token fix bench lock clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -32,12 +32,23 @@ test-crash: $(READY) ## the long tier of fault tests: kill -9, zombies, cuts, 10
 	@$(BIN)/python -m pytest --hypothesis-profile=crash tests/engine/test_protocol.py
 	@exec $(BIN)/python -m pytest -m crash $(ARGS)
 
+test-containers: $(READY) ## the image and docker-compose.yml on a Docker engine (ARGS="-k cluster")
+	@exec $(BIN)/python -m tests.containers.ready $(ARGS)
+
+web-token: deploy/web-token ## make the bearer token that docker-compose.yml hands to the workers
+
+# For its owner and for the image's group, nobody else. On macOS Docker's own machine sees to that.
+deploy/web-token:
+	@umask 027 && $(PYTHON) -c 'import secrets; print(secrets.token_hex(32))' > $@.part
+	@test "$$(uname)" != Linux || chgrp 10001 $@.part 2>/dev/null || sudo chgrp 10001 $@.part
+	@mv $@.part $@
+
 check: $(READY) ## format, lint, types, import contracts and the tests that need no broker
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
-	@$(BIN)/python -m pytest -q -m "not kafka and not crash" $(ARGS)
+	@$(BIN)/python -m pytest -q -m "not kafka and not crash and not containers" $(ARGS)
 
 fix: $(READY) ## format and mend what ruff can mend
 	@$(BIN)/ruff format .
@@ -46,10 +57,14 @@ fix: $(READY) ## format and mend what ruff can mend
 bench: $(READY) ## measure beside Kafka Streams and Faust (WHAT=headline, latency, restore, rows, memory, stages, transactions)
 	@exec $(BIN)/python -m benchmarks.$(or $(WHAT),flow) $(ARGS)
 
-lock: ## renew requirements.lock from pyproject.toml
+# The image's two files hold what requirements.lock holds of them, and no other versions.
+LOCK := .venv-lock/bin/uv pip compile --universal --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --no-emit-find-links --no-header --quiet
+lock: ## renew the lock files from pyproject.toml
 	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv
-	@.venv-lock/bin/uv pip compile pyproject.toml --extra testing --group dev --universal --python-version 3.11 \
-	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --quiet -o requirements.lock
+	@$(LOCK) pyproject.toml --extra testing --group dev -o requirements.lock
+	@$(LOCK) pyproject.toml -c requirements.lock -o requirements.runtime.lock
+	@$(LOCK) --group build -c requirements.lock -o requirements.build.lock
 	@rm -rf .venv-lock
 
 clean: ## remove .venv and caches (the embedded broker's data stays)

@@ -13,10 +13,10 @@ from uuid import UUID
 
 from kafka import TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, OffsetSpec
-from kafka.errors import KafkaError, for_code
+from kafka.errors import KafkaError, TopicAuthorizationFailedError, for_code
 
 from streams import broker
-from streams.connection import DEADLINE, client
+from streams.connection import DEADLINE, client, not_granted
 from streams.core.topic_file import RAW, Topics, load
 from streams.core.topics import (
     AddPartitions,
@@ -34,7 +34,7 @@ from streams.errors import BrokerError, ConfigurationError, TopicMismatchError
 from streams.security import Kafka
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Iterator
 
     from streams.settings import Settings
 
@@ -146,7 +146,7 @@ def carry_out(kafka: Kafka, plan: Plan) -> None:
         for change in plan.changes:
             if isinstance(change, AddPartitions):
                 grown = admin.create_partitions({change.topic: change.after}, raise_errors=False)
-                _check((each.name, each.error_code, each.error_message) for each in grown.results)
+                _check("ALTER", ((r.name, r.error_code, r.error_message) for r in grown.results))
         _set(admin, [each for each in plan.changes if isinstance(each, SetConfig)])
         names = {each.topic for each in plan.changes}
         deadline = time.monotonic() + DEADLINE
@@ -184,6 +184,16 @@ def require_topics(settings: Settings) -> None:
         )
 
 
+def partition_count(kafka: Kafka, topic: str) -> int:
+    """Return how many partitions a topic has; 0 where there is no topic.
+
+    Raises:
+        BrokerError: Kafka does not answer in time, or refuses.
+    """
+    with client(kafka) as admin:
+        return sum(len(each["partitions"]) for each in _described(admin, [topic]))
+
+
 def record_count(kafka: Kafka, topic: str) -> int:
     """Return how many offsets a topic holds, over all its partitions; 0 where there is no topic.
 
@@ -191,10 +201,10 @@ def record_count(kafka: Kafka, topic: str) -> int:
         BrokerError: Kafka does not answer in time, or refuses.
     """
     with client(kafka) as admin:
-        found = _observe(admin, [topic]).topics.get(topic)
-        if found is None:
+        found = sum(len(each["partitions"]) for each in _described(admin, [topic]))
+        if not found:
             return 0
-        places = [TopicPartition(topic, number) for number in range(found.partitions)]
+        places = [TopicPartition(topic, number) for number in range(found)]
         first, last = (
             admin.list_partition_offsets(dict.fromkeys(places, at))
             for at in (OffsetSpec.EARLIEST, OffsetSpec.LATEST)
@@ -205,17 +215,25 @@ def record_count(kafka: Kafka, topic: str) -> int:
 def _observe(admin: KafkaAdminClient, names: Collection[str]) -> Observed:
     brokers = len(admin.describe_cluster()["brokers"])
     found = {}
-    for each in admin.describe_topics(list(names)) if names else ():
-        if each["error_code"] not in {0, _UNKNOWN_TOPIC}:
-            raise for_code(each["error_code"])(each["name"])
-        if each["error_code"] == 0:
-            found[each["name"]] = each
+    for each in _described(admin, names):
+        found[each["name"]] = each
     resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in found]
     configs = admin.describe_configs(resources, config_filter="all")["topic"] if found else {}
     for name in found:
         if not configs[name]:  # kafka-python drops the reason
-            raise KafkaError(f"{name}: its settings cannot be read; is DescribeConfigs granted?")
+            raise not_granted(f"DESCRIBE_CONFIGS on topic {name}")
     return Observed(brokers, {name: _topic(each, configs[name]) for name, each in found.items()})
+
+
+def _described(admin: KafkaAdminClient, names: Collection[str]) -> Iterator[dict[str, Any]]:
+    """Yield what Kafka tells of each topic that exists."""
+    for each in admin.describe_topics(list(names)) if names else ():
+        if each["error_code"] == TopicAuthorizationFailedError.errno:
+            raise not_granted(f"DESCRIBE on topic {each['name']}")
+        if each["error_code"] not in {0, _UNKNOWN_TOPIC}:
+            raise for_code(each["error_code"])(each["name"])
+        if each["error_code"] == 0:
+            yield each
 
 
 def _topic(described: dict[str, Any], config: dict[str, dict[str, Any]]) -> ObservedTopic:
@@ -241,7 +259,7 @@ def _create(admin: KafkaAdminClient, creates: list[Create]) -> None:
             for each in creates
         }
         made = admin.create_topics(wanted, raise_errors=False)["topics"]
-        _check((each["name"], each["error_code"], each["error_message"]) for each in made)
+        _check("CREATE", ((r["name"], r["error_code"], r["error_message"]) for r in made))
         admin.wait_for_topics(wanted)
 
 
@@ -255,14 +273,20 @@ def _set(admin: KafkaAdminClient, settings: list[SetConfig]) -> None:
     ]
     answers = admin.alter_configs(resources, incremental=True)["topic"] if resources else {}
     for topic, answer in answers.items():
+        if TopicAuthorizationFailedError.__name__ in answer:
+            raise not_granted(f"ALTER_CONFIGS on topic {topic}")
         if answer != "OK":
             raise KafkaError(f"{topic}: {answer}")
 
 
-def _check(results: Iterable[tuple[str, int, str | None]]) -> None:
+def _check(operation: str, results: Iterable[tuple[str, int, str | None]]) -> None:
     """Every topic's part of a request succeeded; else Kafka's own words for each that did not."""
+    answers = list(results)
+    for name, code, _ in answers:
+        if code == TopicAuthorizationFailedError.errno:
+            raise not_granted(f"{operation} on topic {name}")
     wrong = [
-        f"{name}: {message or for_code(code).__name__}" for name, code, message in results if code
+        f"{name}: {message or for_code(code).__name__}" for name, code, message in answers if code
     ]
     if wrong:
         raise KafkaError("; ".join(wrong))

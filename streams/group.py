@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.error import HTTPError
 
 from kafka.admin import MemberToRemove
-from kafka.errors import NoError
+from kafka.errors import GroupAuthorizationFailedError, NoError
 
-from streams.connection import client
+from streams.connection import client, not_granted, patiently
 from streams.errors import BrokerError, GradewatchError, NotFoundError
 
 if TYPE_CHECKING:
@@ -58,7 +58,10 @@ def members(settings: Settings, kafka: Kafka) -> tuple[str, list[Member]]:
     # That Faust's metadata is not Kafka's own is no news; kafka-python warns of it with all of it.
     logging.getLogger("kafka.admin._groups").setLevel(logging.ERROR)
     with client(kafka) as admin:
-        found = admin.describe_groups([settings.group])[settings.group]
+        try:
+            found = patiently(lambda: admin.describe_groups([settings.group])[settings.group])
+        except GroupAuthorizationFailedError:
+            raise not_granted(f"DESCRIBE on group {settings.group}") from None
     listed = [_member(settings, each) for each in found["members"]]
     return str(found["group_state"]), sorted(listed, key=lambda each: each.worker)
 
@@ -102,7 +105,10 @@ def remove(settings: Settings, kafka: Kafka, worker: str) -> Member:
         )
     who = MemberToRemove(group_instance_id=member.instance_id)
     with client(kafka) as admin:
-        results = admin.remove_group_members(settings.group, [who]).values()
+        try:
+            results = admin.remove_group_members(settings.group, [who]).values()
+        except GroupAuthorizationFailedError:
+            raise not_granted(f"READ on group {settings.group}") from None
     for result in results:
         if result is not NoError:
             raise BrokerError(f"Kafka did not remove it: {result.__name__}", "try again")

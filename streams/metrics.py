@@ -32,6 +32,13 @@ class Metrics:
     def __init__(self) -> None:
         """Start every number at zero."""
         registry = self.registry = CollectorRegistry()
+        self.info = Gauge(
+            "gradewatch_info",
+            "Always 1; version, hash of the rules and four digits of the id key's, "
+            "which all workers must share",
+            ["version", "rules", "id_key"],
+            registry=registry,
+        )
         self.records = Counter(
             "gradewatch_records",
             "Records consumed and committed, by agent and fate; every record has exactly one fate",

@@ -8,10 +8,16 @@ from itertools import count, islice
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+)
 from aiokafka.partitioner import murmur2
 
+from streams.connection import not_granted
 from streams.errors import BrokerError, TopicMismatchError
+from streams.security import Protocol, entry
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator
@@ -50,8 +56,9 @@ class Player:
         """Connect.
 
         Raises:
-            BrokerError: Kafka does not answer.
-            TopicMismatchError: The topic does not exist.
+            ConfigurationError: A file that is needed to get in is missing or bad.
+            BrokerError: Kafka does not answer, or does not let us in.
+            TopicMismatchError: The topic does not exist, or we may not see it.
         """
         self._producer = AIOKafkaProducer(
             **self._kafka.aiokafka(),
@@ -62,6 +69,8 @@ class Player:
             request_timeout_ms=10_000,
         )
         try:
+            if self._kafka.security.protocol is not Protocol.PLAINTEXT:
+                await entry.require(self._kafka)  # aiokafka would try for ever
             with _explained(self._kafka, self._topic):
                 await self._producer.start()
                 self._partitions = await self._count_partitions()
@@ -107,7 +116,8 @@ class Player:
         if self._topic not in known.topics():  # asked by name, some brokers would make it
             raise TopicMismatchError(
                 f"there is no topic {self._topic} on {self._kafka}",
-                "see gradewatch topics plan; GRADEWATCH_RAW_TOPIC names Canvas's topic",
+                "see gradewatch topics plan; GRADEWATCH_RAW_TOPIC names Canvas's topic; without "
+                "WRITE on it, it is not seen either",
             )
         return len(await self._producer.partitions_for(self._topic))
 
@@ -194,6 +204,9 @@ def _explained(kafka: Kafka, topic: str) -> Iterator[None]:
     """Turn the client's errors into ours: cause and next step."""
     try:
         yield
+    except (TopicAuthorizationFailedError, ClusterAuthorizationFailedError):
+        # Of the cluster: whoever may write no topic at all gets no producer id either.
+        raise not_granted(f"WRITE on topic {topic}") from None
     except KafkaError as error:
         raise BrokerError(
             f"Kafka at {kafka} did not take records for {topic}: {error}",

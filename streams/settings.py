@@ -6,6 +6,7 @@ import json
 import os
 import re
 from enum import StrEnum
+from hashlib import blake2b
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ from pydantic_settings import SettingsError
 
 from streams.errors import ConfigurationError
 from streams.kafka_settings import KafkaSettings, environment_name
+from streams.security import read_secret
 
 DEVELOPMENT_ID_KEY = "gradewatch-development-key-not-secret"
 """Published, so that a first run needs no set-up; a worker warns while it is in use."""
@@ -60,6 +62,7 @@ class Settings(KafkaSettings):
         SecretStr(DEVELOPMENT_ID_KEY),
         description="secret that keys alert ids, 16 to 64 bytes; keep it for as long as the alerts",
     )
+    id_key_file: Path | None = Field(None, description="file with that secret, instead")
     tenants: dict[str, str] = Field(
         default_factory=dict,
         description="JSON object: root_account_id to tenant, for events without root_account_uuid",
@@ -126,13 +129,13 @@ class Settings(KafkaSettings):
     @field_validator("id_key")
     @classmethod
     def _id_key(cls, value: SecretStr) -> SecretStr:
-        if not 16 <= len(value.get_secret_value().encode()) <= 64:
+        if not fits_as_id_key(value.get_secret_value()):
             raise ValueError("must be 16 to 64 bytes long")
         return value
 
     @field_validator(
-        "data_dir", "topics", "rules", "web_token_file", "kafka_ca_file", "kafka_cert_file",
-        "kafka_key_file", "kafka_key_password_file", "kafka_password_file",
+        "data_dir", "topics", "rules", "id_key_file", "web_token_file", "kafka_ca_file",
+        "kafka_cert_file", "kafka_key_file", "kafka_key_password_file", "kafka_password_file",
         "kafka_oauth_client_secret_file",
     )  # fmt: skip
     @classmethod
@@ -154,9 +157,41 @@ class Settings(KafkaSettings):
         return self.topic("gradewatch")
 
     @property
+    def id_key_mark(self) -> str:
+        """Four hex digits by which workers with different keys can be told apart.
+
+        So few that they say next to nothing of the key.
+        """
+        return blake2b(b"gradewatch-id-key", key=self.read_id_key(), digest_size=2).hexdigest()
+
+    def read_id_key(self) -> bytes:
+        """Return what keys the alert ids, 16 to 64 bytes.
+
+        Raises:
+            ConfigurationError: The file with it cannot be read, is open to every user, or holds no
+                such key.
+        """
+        if self.id_key_file is None:
+            return self.id_key.get_secret_value().encode()
+        make = "make one: umask 077; openssl rand -hex 32 > FILE"
+        key = read_secret(environment_name("id_key_file"), self.id_key_file, make)
+        if not fits_as_id_key(key):
+            raise ConfigurationError(
+                f"{environment_name('id_key_file')} {self.id_key_file} holds "
+                f"{len(key.encode())} bytes, not 16 to 64",
+                make,
+            )
+        return key.encode()
+
+    @property
     def uses_development_key(self) -> bool:
         """Whether alert ids are keyed with the published key."""
-        return self.id_key.get_secret_value() == DEVELOPMENT_ID_KEY
+        return self.id_key_file is None and self.id_key.get_secret_value() == DEVELOPMENT_ID_KEY
+
+
+def fits_as_id_key(key: str) -> bool:
+    """Tell whether a text is as long as a key of alert ids must be."""
+    return 16 <= len(key.encode()) <= 64
 
 
 def load(**overrides: Any) -> Settings:  # noqa: ANN401 - a field's own type checks each

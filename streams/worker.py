@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+from importlib.metadata import version
 from typing import TYPE_CHECKING, NamedTuple, cast
 from zlib import crc32
 
@@ -77,6 +78,9 @@ class Worker:
         self.settings = settings
         self.metrics = Metrics()
         self.rules = _rules(settings)
+        self.metrics.info.labels(version("gradewatch"), self.rules.hash, settings.id_key_mark).set(
+            1
+        )
         self._kafka = cluster.kafka
         self.port = settings.web_port or ports.choose(0)
         host = f"[{settings.web_host}]" if ":" in settings.web_host else settings.web_host
@@ -106,7 +110,7 @@ class Worker:
             ),
         )
         reader = Reader(settings.tenants, settings.default_tenant)
-        judge = Judge(self.rules, settings.id_key.get_secret_value().encode())
+        judge = Judge(self.rules, settings.read_id_key())
         written = {"alerts": topic("grade-alerts"), "changelog": changelog, "refused": refused}
         self.table.source = events.name
         overlay = Overlay(self.table.data)

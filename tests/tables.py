@@ -23,8 +23,8 @@ def a_worker(kind: type[Worker] = Worker, **told: Any) -> Worker:  # noqa: ANN40
     return kind(load(**told), cluster)
 
 
-def a_store() -> PartitionStore:
+def a_store(partitions: int = 4) -> PartitionStore:
     """Return the table of a worker that never starts, with every partition its own."""
     store = a_worker().table.data
-    store.serving = set(range(4))
+    store.serving = set(range(partitions))
     return store

@@ -95,7 +95,7 @@ def cluster_id(home: Path) -> str | None:
     """Return the id given when the storage was formatted; None before that."""
     try:
         lines = (home / "data" / "meta.properties").read_text("utf-8").splitlines()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     return next((line[11:] for line in lines if line.startswith("cluster.id=")), None)
 

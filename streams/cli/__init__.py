@@ -13,6 +13,7 @@ COMMANDS = {
     "demo": "streams.cli.demo:demo",
     "broker": "streams.cli.broker:broker",
     "topics": "streams.cli.topics:topics",
+    "doctor": "streams.cli.doctor:doctor",
     "worker": "streams.cli.worker:worker",
     "workers": "streams.cli.workers:workers",
     "events": "streams.cli.events:events",
@@ -42,7 +43,7 @@ class _Commands(click.Group):
 def cli() -> None:
     """Canvas grade events in, course scores kept, alerts out - on your own Kafka.
 
-    Exit codes: 0 done, 1 failed, 2 changes found or wrong usage, 65 records are gone,
+    Exit codes: 0 done, 1 failed, 2 changes or faults found, or wrong usage, 65 records are gone,
     69 broker unavailable, 78 configuration, 130 interrupted.
     """
 

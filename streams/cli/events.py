@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import shutil
 import sys
 import tempfile
@@ -161,6 +162,8 @@ def _run(
 ) -> None:
     """Play records to the raw topic, or to a file; say how many and how fast."""
     started = time.monotonic()
+    # What matters of the client's complaints is raised.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     if to is None:
         chosen = settings.load()
         target = chosen.topic(chosen.raw_topic)

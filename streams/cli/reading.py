@@ -7,9 +7,10 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from streams import admin
+from streams.connection import not_granted
 from streams.errors import BrokerError, TopicMismatchError
 
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ async def reader(kafka: Kafka, topic: str) -> AsyncIterator[AIOKafkaConsumer]:
         BrokerError: Kafka does not answer, or refuses.
         TopicMismatchError: There is no such topic.
     """
-    found = (await asyncio.to_thread(admin.observe, kafka, [topic])).topics.get(topic)
-    if found is None:
+    count = await asyncio.to_thread(admin.partition_count, kafka, topic)
+    if not count:
         raise TopicMismatchError(f"there is no topic {topic} on {kafka}", "gradewatch topics apply")
     consumer = AIOKafkaConsumer(
         **kafka.aiokafka(),
@@ -44,8 +45,10 @@ async def reader(kafka: Kafka, topic: str) -> AsyncIterator[AIOKafkaConsumer]:
     )
     try:
         await consumer.start()
-        consumer.assign([TopicPartition(topic, number) for number in range(found.partitions)])
+        consumer.assign([TopicPartition(topic, number) for number in range(count)])
         yield consumer
+    except TopicAuthorizationFailedError:
+        raise not_granted(f"READ on topic {topic}") from None
     except KafkaError as error:
         raise BrokerError(
             f"Kafka at {kafka} did not let {topic} be read: {error}",

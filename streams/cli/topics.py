@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
-import sys
-from contextlib import contextmanager
+import time
+from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
 
 from streams import admin, settings
+from streams.cli.acls import acls
+from streams.cli.asking import ask, errors_exit_1
 from streams.core.topics import Plan, Step, Verdict
-from streams.errors import GradewatchError
+from streams.errors import BrokerError, GradewatchError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from streams.settings import Settings
 
+_POLL_SECONDS = 0.5
 _CODES = {Verdict.NO_CHANGE: 0, Verdict.CHANGES: 2, Verdict.BLOCKED: 1}
 
 _format = click.option(
@@ -27,11 +30,20 @@ _loss = click.option(
     is_flag=True,
     help="Permit settings by which Kafka deletes records: shorter retention, another cleanup.",
 )
+_external = click.option(
+    "--create-external",
+    is_flag=True,
+    help="Create the topic that Canvas's events arrive on too, where it is missing; on the "
+    "embedded broker that is always done.",
+)
 
 
 @click.group()
 def topics() -> None:
     """Topics as topics.yaml describes them; nothing is ever deleted."""
+
+
+topics.add_command(acls)
 
 
 @topics.command()
@@ -46,48 +58,68 @@ def validate() -> None:
 
 
 @topics.command()
+@_external
 @_loss
 @_format
-def plan(*, allow_data_loss: bool, form: str) -> int:
+def plan(*, create_external: bool, allow_data_loss: bool, form: str) -> int:
     """Show what an apply would do.
 
     Exit codes: 0 no change, 2 changes, 1 error, or something is blocked.
     """
-    with _errors_exit_1():
-        made = admin.make_plan(settings.load(), allow_data_loss=allow_data_loss)
+    with errors_exit_1():
+        made = _made(settings.load(), external=create_external, loss=allow_data_loss)
     _show(made, form)
     return _CODES[made.verdict]
 
 
 @topics.command()
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "--wait",
+    "wait_seconds",
+    type=click.IntRange(0),
+    default=0,
+    metavar="SECONDS",
+    help="Wait until Kafka answers, with as many brokers as the topics have copies.",
+)
+@_external
 @_loss
 @_format
-def apply(*, yes: bool, allow_data_loss: bool, form: str) -> None:
+def apply(
+    *, yes: bool, wait_seconds: int, create_external: bool, allow_data_loss: bool, form: str
+) -> None:
     """Create topics, add partitions, set settings; all others stay.
 
     Nothing is carried out while anything is blocked. Exit codes: 0 done, 1 not.
     """
-    with _errors_exit_1():
+    with errors_exit_1():
         chosen = settings.load()
-        made = admin.make_plan(chosen, allow_data_loss=allow_data_loss)
+        _await_brokers(chosen, wait_seconds)
+        made = _made(chosen, external=create_external, loss=allow_data_loss)
         _show(made, form)
         if made.verdict is Verdict.CHANGES:
             if not yes:
-                _ask(len(made.changes))
+                ask(len(made.changes))
             admin.carry_out(admin.bootstrap(chosen), made)
             click.echo(f"done: {len(made.changes)} changes", err=True)
         elif made.verdict is Verdict.BLOCKED:
             raise GradewatchError("nothing was changed", "see what is blocked, above")
 
 
-def _ask(count: int) -> None:
-    if not sys.stdin.isatty():
-        raise GradewatchError(
-            f"{count} changes are not carried out: there is no terminal to ask on", "add --yes"
-        )
-    if not click.confirm(f"carry out {count} changes?", err=True):
-        raise GradewatchError("nothing was changed")
+def _made(chosen: Settings, *, external: bool, loss: bool) -> Plan:
+    # Not asked for is not "no": the embedded broker's raw topic is ours to create.
+    return admin.make_plan(chosen, create_external=external or None, allow_data_loss=loss)
+
+
+def _await_brokers(chosen: Settings, seconds: int) -> None:
+    """Return once a plan can be carried out, or time is up: then the plan says what is missing."""
+    copies = max(each.replication for each in admin.read_topics(chosen).specs)
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with suppress(BrokerError):
+            if admin.observe(admin.bootstrap(chosen), []).brokers >= copies:
+                return
+        time.sleep(_POLL_SECONDS)
 
 
 def _show(made: Plan, form: str) -> None:
@@ -111,13 +143,3 @@ _ACTIONS = {
     "Blocked": "blocked",
     "Noted": "noted",
 }
-
-
-@contextmanager
-def _errors_exit_1() -> Iterator[None]:
-    """Let every failure exit 1, so that 2 can only mean changes."""
-    try:
-        yield
-    except GradewatchError as error:
-        error.exit_code = 1
-        raise

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Final
 import click
 import faust
 
-from streams import admin, settings, web
+from streams import admin, rights, settings, web
 from streams.cli.supervise import supervise
+from streams.core.acls import Role, required
 from streams.errors import ConfigurationError, GradewatchError
+from streams.settings import Guarantee
 from streams.worker import Cluster, Worker
 
 if TYPE_CHECKING:
@@ -74,7 +76,7 @@ def worker(web_host: str | None, web_port: int | None, processes: int) -> int:
     if chosen.uses_development_key:
         log.warning(
             "alert ids are keyed with the published development key: "
-            "set GRADEWATCH_ID_KEY before anybody keeps alerts"
+            "set GRADEWATCH_ID_KEY_FILE before anybody keeps alerts"
         )
     if chosen.insecure_kafka and not chosen.kafka_security_protocol.encrypted:
         log.warning(
@@ -91,12 +93,15 @@ def look(chosen: Settings) -> Cluster:
 
     Raises:
         ConfigurationError: topics.yaml is wrong.
-        BrokerError: Kafka does not answer, or refuses.
+        BrokerError: Kafka does not answer, or does not grant all that a worker needs.
         TopicMismatchError: The topics are not as topics.yaml says.
     """
+    kafka, described = admin.bootstrap(chosen), admin.read_topics(chosen)
+    exactly_once = chosen.guarantee is Guarantee.EXACTLY_ONCE
+    needed = required(described, chosen.group, Role.WORKER, transactions=exactly_once)
+    rights.require(kafka, needed, Role.WORKER)
     admin.require_topics(chosen)
-    kafka = admin.bootstrap(chosen)
-    topics = admin.observe(kafka, [each.name for each in admin.read_topics(chosen).specs]).topics
+    topics = admin.observe(kafka, [each.name for each in described.specs]).topics
     events = chosen.topic("grade-events")
     partitions = {name: topic.partitions for name, topic in topics.items()}
     return Cluster(kafka, partitions, topics[events].topic_id)

@@ -114,13 +114,22 @@ class Spec:
 
 @dataclass(frozen=True)
 class Topics:
-    """Every topic of one profile, in the order of the file."""
+    """Every topic of one profile, in the order of the file.
+
+    Attributes:
+        specs: The topics.
+        copartitioned: Names of topics that must have as many partitions as each other.
+    """
 
     specs: tuple[Spec, ...]
+    copartitioned: tuple[tuple[str, ...], ...] = ()
 
     def named(self, rename: Callable[[str], str]) -> Topics:
         """Return the same topics under the names they have on a cluster."""
-        return Topics(tuple(replace(each, name=rename(each.name)) for each in self.specs))
+        return Topics(
+            tuple(replace(each, name=rename(each.name)) for each in self.specs),
+            tuple(tuple(map(rename, group)) for group in self.copartitioned),
+        )
 
 
 def load(text: str | bytes, file: str, profile: str) -> Topics:
@@ -147,7 +156,8 @@ def load(text: str | bytes, file: str, profile: str) -> Topics:
         )
     together = frozenset(name for group in content.copartitioned for name in group)
     chosen = content.profiles[profile]
-    return Topics(tuple(_spec(each, chosen, together) for each in content.topics))
+    specs = tuple(_spec(each, chosen, together) for each in content.topics)
+    return Topics(specs, content.copartitioned)
 
 
 def _spec(entry: Entry, profile: Profile, together: frozenset[str]) -> Spec:

@@ -100,10 +100,12 @@ class Writer:
         """Be ready; what was left open under the same transactional id is aborted.
 
         Raises:
-            Failed: Kafka does not answer.
+            Failed: Kafka does not answer, or a token endpoint does not.
+            ConfigurationError: A file that is needed to get in is missing or bad.
         """
         if self._producer is None:
-            producer = _producer(self._kafka, self._client_id, self._transactional_id)
+            told = _told(self._kafka, self._client_id, self._transactional_id)
+            producer = _do(lambda: Producer(told, logger=log))  # waits for an OAuth token
             if self.transactional:
                 _do(lambda: producer.init_transactions(TRANSACTION_SECONDS))
             self._producer = producer
@@ -138,7 +140,7 @@ class Writer:
             Failed: They may or may not be; `start` of a new writer decides it.
         """
         producer = self.start()
-        producer.poll(0)  # an OAuth token that ends is renewed in here
+        producer.poll(0)  # its log lines come out in here
         _do(producer.begin_transaction)
         for outputs in steps:
             _send(producer, outputs, None)
@@ -178,16 +180,14 @@ def stable_offsets(
         Failed: A transaction is still pending, or Kafka does not answer.
     """
     wanted = [TopicPartition(*tp) for tp in partitions]
-    consumer = Consumer(
-        {
-            **kafka.librdkafka(),
-            "group.id": group,
-            "client.id": f"{group}-offsets",
-            "isolation.level": "read_committed",  # has librdkafka require stable offsets
-            "enable.auto.commit": False,
-        },
-        logger=log,
-    )
+    told = {
+        **kafka.librdkafka(),
+        "group.id": group,
+        "client.id": f"{group}-offsets",
+        "isolation.level": "read_committed",  # has librdkafka require stable offsets
+        "enable.auto.commit": False,
+    }
+    consumer = _do(lambda: Consumer(told, logger=log))  # waits for an OAuth token
     try:
         found = _do(lambda: consumer.committed(wanted, timeout=seconds))
     except Failed as failed:
@@ -203,7 +203,8 @@ def stable_offsets(
     return {TP(one.topic, one.partition): one.offset if one.offset >= 0 else None for one in found}
 
 
-def _producer(kafka: Kafka, client_id: str, transactional_id: str | None) -> Producer:
+def _told(kafka: Kafka, client_id: str, transactional_id: str | None) -> dict[str, Any]:
+    """Return what a producer is told."""
     told: dict[str, Any] = {
         **kafka.librdkafka(),
         "client.id": client_id,
@@ -223,7 +224,7 @@ def _producer(kafka: Kafka, client_id: str, transactional_id: str | None) -> Pro
             "transactional.id": transactional_id,
             "transaction.timeout.ms": int(TRANSACTION_SECONDS * 1000),
         }
-    return Producer(told, logger=log)
+    return told
 
 
 def _send(producer: Producer, outputs: Outputs, delivered: Delivered | None) -> None:

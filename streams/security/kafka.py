@@ -261,20 +261,29 @@ def trusting(ca_file: Path | None) -> ssl.SSLContext:
         ) from None
 
 
-def hosts(bootstrap_servers: str) -> list[str]:
-    """Return the hosts of a list of ``host:port``.
+def split(bootstrap_servers: str) -> list[tuple[str, int]]:
+    """Return the hosts and ports of a list of ``host:port``.
 
     Raises:
         ValueError: One of them is no address.
 
     Example:
-        >>> hosts("a.example:9092, [::1]:9092")
-        ['a.example', '::1']
+        >>> split("a.example:9092, [::1]:9093")
+        [('a.example', 9092), ('::1', 9093)]
     """
     parts = [urlsplit(f"//{one.strip()}") for one in bootstrap_servers.split(",")]
     if not all(one.hostname and one.port for one in parts):
         raise ValueError(f"not host:port, comma separated: {bootstrap_servers}")
-    return [str(one.hostname) for one in parts]
+    return [(str(one.hostname), int(one.port or 0)) for one in parts]
+
+
+def hosts(bootstrap_servers: str) -> list[str]:
+    """Return the hosts of a list of ``host:port``.
+
+    Raises:
+        ValueError: One of them is no address.
+    """
+    return [host for host, _ in split(bootstrap_servers)]
 
 
 def _reason(error: OSError | ssl.SSLError) -> str:

@@ -127,7 +127,7 @@ class Tokens:
         # Imported when it is needed: a tenth of a second that most commands do without.
         from authlib.integrations.base_client import OAuthError  # noqa: PLC0415
         from authlib.integrations.httpx_client import OAuth2Client  # noqa: PLC0415
-        from httpx import HTTPError  # noqa: PLC0415
+        from httpx2 import HTTPError  # noqa: PLC0415
 
         assert self.client_secret_file is not None  # noqa: S101 - settings are checked
         secret = read_secret(_SECRET, self.client_secret_file)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.kafka.secured import SecuredKafka
+
 
 Kafka = Broker
 
@@ -63,6 +65,22 @@ def jar_dir() -> Path:
 def kafka(gradewatch_broker: Broker) -> Broker:
     """One broker for the whole session. Use a fresh ``namespace`` in each test; do not harm it."""
     return gradewatch_broker
+
+
+@pytest.fixture(scope="session")
+def secured_kafka(
+    tmp_path_factory: pytest.TempPathFactory, jar_dir: Path
+) -> Iterator[SecuredKafka]:
+    """One broker that asks everybody who they are. Use a fresh ``namespace``; do not harm it."""
+    from tests.kafka.secured import SecuredKafka  # noqa: PLC0415 - it builds on this module
+
+    secured = SecuredKafka(tmp_path_factory.mktemp("secured"), jar_dir)
+    try:
+        secured.start()
+        yield secured
+    finally:
+        secured.stop()
+    shutil.rmtree(secured.data_dir)
 
 
 @pytest.fixture

@@ -23,13 +23,14 @@ from streams.core.alerts import encode as encode_alert
 from streams.core.rows import Position, Source, encode_row
 from streams.engine.table import changelog_key
 from streams.player import play
+from streams.security import Kafka
 from streams.settings import Guarantee, Settings, load
 from streams.web import views
 from tests import oracle
 from tests.tables import a_store
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from aiokafka import ConsumerRecord
@@ -53,21 +54,26 @@ class Flow:
         bootstrap_servers: str,
         namespace: str,
         tmp_path: Path,
+        admin_settings: Mapping[str, Any] | None = None,
         **told: Any,  # noqa: ANN401
     ) -> None:
-        """Apply the topics; the worker is started by ``with flow.worker``."""
-        self.settings: Settings = load(
-            kafka_bootstrap_servers=bootstrap_servers,
-            namespace=namespace,
-            data_dir=tmp_path,
-            web_port=0,
-            worker_id=namespace,
-            **told,
-        )
+        """Apply the topics; the worker is started by ``with flow.worker``.
+
+        With ``admin_settings`` the test gets into Kafka by these, and only workers by ``told``.
+        """
+        ours: dict[str, Any] = {
+            "kafka_bootstrap_servers": bootstrap_servers,
+            "namespace": namespace,
+            "data_dir": tmp_path,
+            "web_port": 0,
+            "worker_id": namespace,
+        }
+        self.settings: Settings = load(**ours | told)
+        self._admin = self.settings if admin_settings is None else load(**ours | {**admin_settings})
         self.servers = bootstrap_servers
-        self.kafka = admin.bootstrap(self.settings)
+        self.kafka = admin.bootstrap(self._admin)
         self._tmp_path = tmp_path
-        plan = admin.make_plan(self.settings, create_external=True)
+        plan = admin.make_plan(self._admin, create_external=True)
         admin.carry_out(self.kafka, plan)
         names = [spec.name for spec in admin.read_topics(self.settings).specs]
         self._topics = admin.observe(self.kafka, names).topics
@@ -116,7 +122,7 @@ class Flow:
 
     def read(self, name: str) -> list[ConsumerRecord]:
         """Return all that stands on a topic, partition by partition."""
-        return asyncio.run(read(self.servers, self.partitions(name)))
+        return asyncio.run(read(self.kafka, self.partitions(name)))
 
     def await_worked(self, raw_records: int) -> None:
         """Return once the group has committed every record of both sources."""
@@ -125,12 +131,12 @@ class Flow:
     def committed(self, name: str) -> int:
         """Return how far the group has committed a source, summed over its partitions."""
         group = self.settings.group
-        return asyncio.run(committed(self.servers, group, self.partitions(name)))
+        return asyncio.run(committed(self.kafka, group, self.partitions(name)))
 
     def lag(self) -> int:
         """Return the records of both sources after the group's committed offsets."""
         return sum(
-            asyncio.run(ends(self.servers, self.partitions(source))) - self.committed(source)
+            asyncio.run(ends(self.kafka, self.partitions(source))) - self.committed(source)
             for source in (self.settings.raw_topic, "grade-events")
         )
 
@@ -223,7 +229,8 @@ def assert_rows_are_as_recomputed(flow: Flow, found: Seen) -> None:
 
 def assert_changelog_is_as_recomputed(flow: Flow, found: Seen) -> None:
     """The last committed record of each row's key is the row: what a restore would bring."""
-    restored = restored_table(flow.read("grade-scores-changelog"))
+    partitions = len(flow.partitions("grade-scores-changelog"))
+    restored = restored_table(flow.read("grade-scores-changelog"), partitions)
     expected: dict[tuple[str, str], dict[str, Any]] = defaultdict(dict)
     for (tenant, student, course), row in found.expected.rows.items():
         expected[tenant, student][course] = row
@@ -236,8 +243,8 @@ def assert_changelog_is_as_recomputed(flow: Flow, found: Seen) -> None:
         } == rows
 
 
-def restored_table(changelog: Iterable[ConsumerRecord]) -> PartitionStore:
-    store = a_store()
+def restored_table(changelog: Iterable[ConsumerRecord], partitions: int = 4) -> PartitionStore:
+    store = a_store(partitions)
     for record in changelog:
         store.partitions[record.partition].load([record])
     return store
@@ -304,8 +311,8 @@ def assert_nothing_repeats(found: Seen) -> None:
     assert not [one for one, times in ids.items() if times > 1]
 
 
-async def read(servers: str, partitions: list[TopicPartition]) -> list[ConsumerRecord]:
-    async with _consumer(servers) as consumer:
+async def read(kafka: Kafka | str, partitions: list[TopicPartition]) -> list[ConsumerRecord]:
+    async with _consumer(kafka) as consumer:
         consumer.assign(partitions)
         await consumer.seek_to_beginning()
         last = await consumer.end_offsets(partitions)
@@ -316,20 +323,22 @@ async def read(servers: str, partitions: list[TopicPartition]) -> list[ConsumerR
         return sorted(records, key=lambda record: (record.partition, record.offset))
 
 
-async def committed(servers: str, group: str, partitions: list[TopicPartition]) -> int:
-    async with _consumer(servers, group) as consumer:
+async def committed(kafka: Kafka | str, group: str, partitions: list[TopicPartition]) -> int:
+    async with _consumer(kafka, group) as consumer:
         return sum([await consumer.committed(tp) or 0 for tp in partitions])
 
 
-async def ends(servers: str, partitions: list[TopicPartition]) -> int:
-    async with _consumer(servers) as consumer:
+async def ends(kafka: Kafka | str, partitions: list[TopicPartition]) -> int:
+    async with _consumer(kafka) as consumer:
         return sum((await consumer.end_offsets(partitions)).values())
 
 
 @asynccontextmanager
-async def _consumer(servers: str, group: str | None = None) -> AsyncIterator[AIOKafkaConsumer]:
+async def _consumer(
+    kafka: Kafka | str, group: str | None = None
+) -> AsyncIterator[AIOKafkaConsumer]:
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=servers,
+        **(kafka if isinstance(kafka, Kafka) else Kafka(kafka)).aiokafka(),
         group_id=group,
         enable_auto_commit=False,
         isolation_level="read_committed",

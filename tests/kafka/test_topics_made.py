@@ -21,7 +21,7 @@ from streams.settings import Settings, load
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.kafka.conftest import Kafka
+    from tests.kafka.conftest import Kafka, OwnKafka
 
 pytestmark = pytest.mark.kafka
 
@@ -165,3 +165,39 @@ def test_a_worker_does_not_start_without_topics(settings: Settings) -> None:
         admin.require_topics(settings)
     assert f"+ create {settings.topic('grade-events')}" in str(raised.value)
     assert f"! BLOCKED {settings.topic('canvas-live-events')}" in str(raised.value)
+
+
+def test_the_raw_topic_is_created_where_that_is_asked_for(settings: Settings) -> None:
+    assert _command("plan")[0] == 1, "it is the customer's"
+    assert _command("plan", "--create-external")[0] == 2
+    assert _command("apply", "--yes", "--create-external")[0] == 0
+
+    assert settings.topic(RAW) in _there(settings)
+    assert _command("plan")[0] == 0
+
+
+def test_an_apply_waits_for_a_kafka_that_is_still_starting(
+    own_kafka: OwnKafka, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", own_kafka.bootstrap_servers)
+    monkeypatch.setenv("GRADEWATCH_NAMESPACE", namespace)
+    own_kafka.stop()
+    words = ("topics", "apply", "--yes", "--create-external", "--wait", "90")
+    with subprocess.Popen([sys.executable, "-m", "streams", *words]) as applying:
+        with pytest.raises(subprocess.TimeoutExpired):
+            applying.wait(3)
+        own_kafka.start()
+        assert applying.wait(60) == 0
+
+    assert len(_there(load())) == 5
+
+
+def test_brokers_that_do_not_come_are_missed_once_the_time_is_up(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRADEWATCH_TOPICS_PROFILE", "three-brokers")
+    code, said = _command("apply", "--yes", "--create-external", "--wait", "1")
+
+    assert code == 1
+    assert "replication 3 needs as many brokers, the cluster has 1" in said
+    assert _there(settings) == {}

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 import pytest
 
+from streams import doctor
 from streams.cli import cli
 from streams.metrics import Metrics
 from streams.web.views import ROW_FIELDS
@@ -42,6 +43,14 @@ def test_every_row_field_and_route_is_documented() -> None:
     assert [field for field in ROW_FIELDS if f"`{field}`" not in page] == []
     assert routes
     assert [route for route in routes if f"{route}`" not in page] == []
+
+
+def test_every_check_of_the_doctor_is_documented() -> None:
+    page = (ROOT / "docs" / "doctor.md").read_text()
+
+    assert re.findall(r"^\| ([\w -]+) \| ", page, re.MULTILINE)[1:] == [
+        check.name for check in doctor.CHECKS
+    ]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -58,6 +58,30 @@ def test_a_bad_value_is_named_with_its_variable(
     assert message in str(told.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "mode", "message"),
+    [
+        ("a key of 20 letters.\n", 0o640, ""),
+        ("a key of 20 letters.\n", 0o644, "is open to every user"),
+        ("short\n", 0o600, "holds 5 bytes, not 16 to 64"),
+        ("x" * 65, 0o600, "holds 65 bytes, not 16 to 64"),
+    ],
+)
+def test_the_id_key_may_be_in_a_file(tmp_path: Path, text: str, mode: int, message: str) -> None:
+    file = tmp_path / "id-key"
+    file.write_text(text)
+    file.chmod(mode)
+    settings = load(id_key_file=file)
+    assert not settings.uses_development_key
+
+    if not message:
+        assert settings.read_id_key() == text.strip().encode()
+        return
+    with pytest.raises(ConfigurationError, match=message) as told:
+        settings.read_id_key()
+    assert "GRADEWATCH_ID_KEY_FILE" in str(told.value)
+
+
 def test_the_id_key_never_stands_in_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRADEWATCH_ID_KEY", "hunter2")
 

@@ -1,0 +1,299 @@
+"""topics.yaml → the fewest ACLs with which each role works, and what a principal lacks of them.
+
+Kafka's own implications are used, not repeated: READ, WRITE and ALTER include DESCRIBE, and
+ALTER_CONFIGS includes DESCRIBE_CONFIGS. Without any one of these ACLs something stops; each says
+what. Nothing here takes a right away: what is granted beyond them is only named.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from streams.core.topic_file import ALERTS, CHANGELOG, EVENTS, RAW, REFUSED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from streams.core.topic_file import Spec, Topics
+
+
+class Role(StrEnum):
+    """What a principal does; one may have several."""
+
+    WORKER = "worker"
+    """Runs ``gradewatch worker``."""
+    OPERATOR = "operator"
+    """Plans and applies topics, lists and removes workers, runs the doctor."""
+    ALERTS = "alerts"
+    """Reads ``grade-alerts``, by ``gradewatch alerts tail`` or a program of yours."""
+    REFUSED = "refused"
+    """Reads ``grade-events-refused``: ``gradewatch events refused list`` and ``show``."""
+    PRODUCER = "producer"
+    """Writes the raw topic: your forwarder, ``gradewatch events send``; with refused: ``retry``."""
+    ACLS = "acls"
+    """Plans and applies ACLs; may then grant itself anything: for whoever runs the Kafka."""
+
+
+class Resource(StrEnum):
+    """What an ACL is about, in Kafka's words."""
+
+    TOPIC = "topic"
+    GROUP = "group"
+    TRANSACTIONAL_ID = "transactional_id"
+    CLUSTER = "cluster"
+
+
+class Operation(StrEnum):
+    """What an ACL is for, in Kafka's words."""
+
+    ALL = "ALL"
+    READ = "READ"
+    WRITE = "WRITE"
+    CREATE = "CREATE"
+    DELETE = "DELETE"
+    ALTER = "ALTER"
+    DESCRIBE = "DESCRIBE"
+    CLUSTER_ACTION = "CLUSTER_ACTION"
+    DESCRIBE_CONFIGS = "DESCRIBE_CONFIGS"
+    ALTER_CONFIGS = "ALTER_CONFIGS"
+    IDEMPOTENT_WRITE = "IDEMPOTENT_WRITE"
+    CREATE_TOKENS = "CREATE_TOKENS"
+    DESCRIBE_TOKENS = "DESCRIBE_TOKENS"
+    TWO_PHASE_COMMIT = "TWO_PHASE_COMMIT"
+
+
+_INCLUDE: Final = {
+    Operation.DESCRIBE: {Operation.READ, Operation.WRITE, Operation.DELETE, Operation.ALTER},
+    Operation.DESCRIBE_CONFIGS: {Operation.ALTER_CONFIGS},
+}
+"""Operation → those that include it (Kafka's ``StandardAuthorizer``)."""
+
+CLUSTER_NAME: Final = "kafka-cluster"
+"""What Kafka calls the one cluster there is."""
+
+
+@dataclass(frozen=True)
+class Acl:
+    """One right.
+
+    Attributes:
+        resource: The kind of what it is about.
+        name: Its name; where ``prefixed``, what names start with.
+        prefixed: Whether it is about all names that start so.
+        operation: What may be done.
+        why: What stops without it, one sentence.
+    """
+
+    resource: Resource
+    name: str
+    prefixed: bool
+    operation: Operation
+    why: str = field(compare=False, default="")
+
+    def __str__(self) -> str:
+        """Return it in words, such as ``WRITE on topic grade-alerts``."""
+        if self.resource is Resource.CLUSTER:
+            return f"{self.operation} on the cluster"
+        kind = self.resource.replace("_", " ")
+        return f"{self.operation} on {kind} {self.name}{'*' if self.prefixed else ''}"
+
+
+@dataclass(frozen=True)
+class Binding:
+    """An ACL as a cluster has it.
+
+    Attributes:
+        principal: Whom it is about: ``User:name``; ``User:*`` is everybody.
+        host: The address they come from; ``*`` is any.
+        allow: Whether it allows; else it denies, which wins over all that allow.
+        acl: What.
+    """
+
+    principal: str
+    host: str
+    allow: bool
+    acl: Acl
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        verb = "ALLOW" if self.allow else "DENY"
+        place = "" if self.host == "*" else f" from {self.host}"
+        return f"{verb} {self.principal} {self.acl}{place}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a principal's ACLs are, beside what they have to be.
+
+    Attributes:
+        principal: Whose.
+        missing: To be granted; in the order of `required`.
+        denied: What is needed and denied, with what denies it: a person must decide.
+        beyond: What is allowed and not needed; only named.
+    """
+
+    principal: str
+    missing: tuple[Acl, ...]
+    denied: tuple[tuple[Acl, Binding], ...]
+    beyond: tuple[Binding, ...]
+
+
+def required(
+    topics: Topics,
+    group: str,
+    role: Role,
+    *,
+    transactions: bool = True,
+    reader_group: str | None = None,
+) -> list[Acl]:
+    """Return the fewest ACLs with which a role works.
+
+    Args:
+        topics: What topics.yaml says, under the names on the cluster.
+        group: The workers' consumer group; their transactional ids start with it.
+        role: What the principal does.
+        transactions: Whether the workers' guarantee is ``exactly_once``.
+        reader_group: The consumer group of a program that reads alerts or refused events; None: it
+            reads in no group, as ``gradewatch alerts tail`` does.
+
+    Returns:
+        The ACLs, those of topics in the order of the file.
+    """
+    specs = {spec.entry.name: spec for spec in topics.specs}
+    match role:
+        case Role.WORKER:
+            return [*_of_worker(topics, group, transactions=transactions)]
+        case Role.OPERATOR:
+            return [*_of_operator(topics, group)]
+        case Role.ALERTS:
+            return [*_of_reader(specs[ALERTS], reader_group)]
+        case Role.REFUSED:
+            return [*_of_reader(specs[REFUSED], reader_group)]
+        case Role.PRODUCER:
+            return [_topic(Operation.WRITE, specs[RAW], "no event can be sent to it")]
+        case Role.ACLS:
+            why = "ACLs can neither be looked at nor granted"
+            return [_acl(Operation.ALTER, Resource.CLUSTER, CLUSTER_NAME, why)]
+
+
+def _of_worker(topics: Topics, group: str, *, transactions: bool) -> Iterator[Acl]:
+    reads = {
+        RAW: "intake has nothing to read",
+        EVENTS: "scoring has nothing to read",
+        CHANGELOG: "rows cannot be restored",
+    }
+    writes = {
+        EVENTS: "intake cannot pass events on",
+        CHANGELOG: "rows cannot be kept",
+        ALERTS: "alerts cannot be written",
+        REFUSED: "bad events cannot be kept, and block the good ones",
+    }
+    for spec in topics.specs:
+        name = spec.entry.name
+        if name in reads:
+            yield _topic(Operation.READ, spec, reads[name])
+        if name in writes:
+            yield _topic(Operation.WRITE, spec, writes[name])
+        if name not in reads and name not in writes:
+            yield _topic(Operation.DESCRIBE, spec, "no worker starts: it looks at every topic")
+        yield _topic(
+            Operation.DESCRIBE_CONFIGS, spec, "no worker starts: it compares every topic's settings"
+        )
+    yield _acl(Operation.READ, Resource.GROUP, group, "no worker joins the group or commits")
+    if transactions:
+        why = "no transaction begins: nothing is written"
+        yield _acl(Operation.WRITE, Resource.TRANSACTIONAL_ID, f"{group}-", why, prefixed=True)
+
+
+def _of_operator(topics: Topics, group: str) -> Iterator[Acl]:
+    for spec in topics.specs:
+        if spec.entry.external:  # never changed by us
+            yield _topic(Operation.DESCRIBE, spec, "no plan: whether it exists is not seen")
+            yield _topic(Operation.DESCRIBE_CONFIGS, spec, "no plan: its settings are not seen")
+            continue
+        yield _topic(Operation.CREATE, spec, "an apply cannot create it")
+        if spec.growable:
+            yield _topic(Operation.ALTER, spec, "an apply cannot add partitions to it")
+        else:
+            yield _topic(Operation.DESCRIBE, spec, "no plan: whether it exists is not seen")
+        yield _topic(Operation.ALTER_CONFIGS, spec, "an apply cannot change its settings")
+    yield _acl(Operation.READ, Resource.GROUP, group, "workers cannot be listed or removed")
+    why = "the workers' transactions are not seen, hanging ones among them"
+    yield _acl(Operation.DESCRIBE, Resource.TRANSACTIONAL_ID, f"{group}-", why, prefixed=True)
+
+
+def _of_reader(spec: Spec, group: str | None) -> Iterator[Acl]:
+    yield _topic(Operation.READ, spec, "it cannot be read")
+    if group is not None:
+        yield _acl(Operation.READ, Resource.GROUP, group, "nothing is read in this group")
+
+
+def _topic(operation: Operation, spec: Spec, why: str) -> Acl:
+    return _acl(operation, Resource.TOPIC, spec.name, why)
+
+
+def _acl(
+    operation: Operation, resource: Resource, name: str, why: str, *, prefixed: bool = False
+) -> Acl:
+    return Acl(resource, name, prefixed, operation, why)
+
+
+def plan(
+    needed: Iterable[Acl], bindings: Iterable[Binding], principal: str, host: str = "*"
+) -> Plan:
+    """Compare what a principal needs with what it has.
+
+    Args:
+        needed: What it needs.
+        bindings: What the cluster has; those of other principals are passed over.
+        principal: ``User:name``.
+        host: Where it comes from; ``*``: from anywhere, so that an ACL for one address is too few.
+
+    Returns:
+        What is missing, denied and beyond.
+    """
+    needs = list(dict.fromkeys(needed))
+    about = [each for each in bindings if each.principal in {principal, "User:*"}]
+    allows = [each for each in about if each.allow and each.host in {"*", host}]
+    denies = [
+        each for each in about if not each.allow and (each.host in {"*", host} or host == "*")
+    ]
+    denied = [(need, each) for need in needs for each in denies if _hurts(each.acl, need)]
+    return Plan(
+        principal=principal,
+        missing=tuple(need for need in needs if not any(covers(each.acl, need) for each in allows)),
+        denied=tuple(denied),
+        beyond=tuple(each for each in about if each.allow and each.acl not in needs),
+    )
+
+
+def covers(granted: Acl, needed: Acl) -> bool:
+    """Tell whether an ACL that allows gives all of another.
+
+    Example:
+        >>> needed = Acl(Resource.TOPIC, "grade-alerts", False, Operation.DESCRIBE)
+        >>> covers(Acl(Resource.TOPIC, "grade-", True, Operation.READ), needed)
+        True
+    """
+    includes = {needed.operation, Operation.ALL} | _INCLUDE.get(needed.operation, set())
+    if granted.resource is not needed.resource or granted.operation not in includes:
+        return False
+    if granted.prefixed:
+        return needed.name.startswith(granted.name)
+    return granted.name == "*" or (granted.name == needed.name and not needed.prefixed)
+
+
+def _hurts(denying: Acl, needed: Acl) -> bool:
+    """Tell whether an ACL that denies takes something of what is needed."""
+    taken = {needed.operation, Operation.ALL}
+    taken |= {lesser for lesser, greater in _INCLUDE.items() if needed.operation in greater}
+    if denying.resource is not needed.resource or denying.operation not in taken:
+        return False
+    if denying.prefixed:
+        both = needed.name.startswith(denying.name)
+        return both or (needed.prefixed and denying.name.startswith(needed.name))
+    if needed.prefixed and denying.name.startswith(needed.name):
+        return True
+    return denying.name in {"*", needed.name}

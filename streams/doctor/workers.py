@@ -1,0 +1,135 @@
+"""The workers that run: whether they are of one mind, and closed to whom they must be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+from urllib.parse import urlsplit
+
+import httpx2
+from prometheus_client.parser import text_string_to_metric_families
+
+from streams.doctor.finding import Check, fail, warn
+from streams.doctor.here import rules_of
+from streams.errors import ConfigurationError
+from streams.security import is_loopback
+from streams.web.access import read_token
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from streams.doctor.finding import Look, Problem
+    from streams.doctor.patient import Patient
+    from streams.group import Member
+
+ANSWER_SECONDS: Final = 3.0
+"""How long a worker may take to answer."""
+
+DATA: Final = "/api/v1/courses/0"
+"""A view of data; there is no such course."""
+
+FAUSTS: Final = ("/table/", "/router/", "/graph/", "/stats/")
+"""Faust's own pages: they would serve tables to anyone."""
+
+
+class _Told(NamedTuple):
+    """What a worker says of itself in ``gradewatch_info``."""
+
+    worker: str
+    version: str
+    rules: str
+    id_key: str
+
+
+def _alike(patient: Patient) -> Look:
+    """Look whether all workers answer, with one version, one set of rules and one key."""
+    state, members = patient.group
+    if not members:
+        return f"group {patient.settings.group}: {state}, no worker runs"
+    told: list[_Told] = []
+    for member in members:
+        try:
+            told.append(_told(patient, member))
+        except (httpx2.HTTPError, ConfigurationError, LookupError, ValueError) as error:
+            yield warn(
+                f"worker {member.worker} at {member.url} does not say what it is: {error}",
+                "look at its log; or this machine cannot reach it",
+            )
+    for what, remedy in (
+        ("version", "finish the upgrade: restart the others"),
+        ("rules", "give all workers one rules file, and restart those that differ"),
+        (
+            "id_key",
+            "give all workers one id key (GRADEWATCH_ID_KEY_FILE): alerts would have different ids",
+        ),
+    ):
+        found = {each.worker: getattr(each, what) for each in told}
+        if len(set(found.values())) > 1:
+            listed = ", ".join(f"{worker} {value}" for worker, value in found.items())
+            yield (warn if what == "version" else fail)(
+                f"workers differ in {what.replace('_', ' ')}: {listed}", remedy
+            )
+    yield from _as_the_file(patient, told)
+    return f"{len(told)} workers of one version, rules and key; group {state}"
+
+
+def _as_the_file(patient: Patient, told: list[_Told]) -> Iterator[Problem]:
+    """Yield that the workers have other rules than the file here."""
+    try:
+        ours = rules_of(patient).hash
+    except ConfigurationError:
+        return  # the check of the rules says so
+    if told and ours not in {each.rules for each in told}:
+        yield warn(
+            f"no worker has the rules of {patient.settings.rules} (hash {ours})",
+            "restart the workers, or look with their GRADEWATCH_RULES",
+        )
+
+
+def _told(patient: Patient, member: Member) -> _Told:
+    file = patient.settings.web_token_file
+    headers = {"Authorization": f"Bearer {read_token(file)}"} if file is not None else {}
+    answer = httpx2.get(
+        member.url.rstrip("/") + "/metrics",
+        headers=headers,
+        timeout=ANSWER_SECONDS,
+        trust_env=False,
+    )
+    answer.raise_for_status()
+    for family in text_string_to_metric_families(answer.text):
+        for sample in family.samples:
+            if sample.name == "gradewatch_info":
+                labels = sample.labels
+                return _Told(member.worker, labels["version"], labels["rules"], labels["id_key"])
+    raise LookupError("no gradewatch_info among its metrics: an older version")
+
+
+def _closed(patient: Patient) -> Look:
+    """Look at what the workers' web views give to somebody without the token."""
+    _, members = patient.group
+    token = patient.settings.web_token_file is not None
+    for member in members:
+        beyond = not is_loopback(urlsplit(member.url).hostname or "")
+        asked = (DATA, "/metrics") if token or beyond else ()
+        for path in (*asked, *FAUSTS):
+            try:
+                status = httpx2.get(
+                    member.url.rstrip("/") + path, timeout=ANSWER_SECONDS, trust_env=False
+                ).status_code
+            except httpx2.HTTPError:
+                continue  # the check of the workers says so
+            closed = {401, 404, 421} if path in FAUSTS else {401}
+            if status not in closed:
+                yield fail(
+                    f"worker {member.worker}: {member.url}{path} answers {status} to anyone",
+                    "set GRADEWATCH_WEB_TOKEN_FILE; see who stands in front of it",
+                )
+        if beyond and urlsplit(member.url).scheme == "http":
+            yield warn(
+                f"worker {member.worker}: {member.url}: scores and the token travel in the clear",
+                "put a TLS proxy before it (GRADEWATCH_CANONICAL_URL), or keep to a safe network",
+            )
+    who = "needs the token" if token else "any user of this machine can read scores"
+    return f"{len(members)} workers looked at; {who}"
+
+
+CHECKS: Final = (Check("workers", _alike), Check("web exposure", _closed))
