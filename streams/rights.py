@@ -171,10 +171,18 @@ def _on_group(admin: KafkaAdminClient, acl: Acl) -> bool:
     request = DescribeGroupsRequest(
         groups=[acl.name], include_authorized_operations=True, max_version=5
     )
-    try:
-        answer = sent(admin, request, coordinator(admin, acl.name))
-    except GroupAuthorizationFailedError:
-        return False
+    deadline = time.monotonic() + DEADLINE
+    while True:
+        try:
+            answer = sent(admin, request, coordinator(admin, acl.name))
+        except GroupAuthorizationFailedError:
+            return False
+        error = for_code(answer.groups[0].error_code)
+        if not error.retriable:
+            break
+        if time.monotonic() > deadline:
+            raise error
+        time.sleep(0.05)  # a new Kafka, whose coordinator is loading, says nothing of rights
     told = admin._describe_groups_process_response(answer)[acl.name]  # noqa: SLF001 - as it would
     return _among(acl, told["authorized_operations"])
 
