@@ -139,10 +139,7 @@ def gradewatch_alerts(
 @contextmanager
 def _explained() -> Iterator[None]:
     """Fail with cause and next step, and without a trace through our own code."""
-    failed = None
     try:
         yield
     except GradewatchError as error:
-        failed = error
-    if failed is not None:  # here, it has no context that pytest would show beside it
-        pytest.fail(str(failed), pytrace=False)
+        raise pytest.fail.Exception(str(error), pytrace=False) from None

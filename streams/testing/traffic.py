@@ -128,7 +128,6 @@ class Alerts:
         __tracebackhide__ = True
         deadline = time.monotonic() + timeout
         wanted = "the end of what was sent" if count is None else f"{count} alerts"
-        failed: Exception | None = None
         try:
             while not (self._has_all() if count is None else self._has(count)):
                 self._fetch()
@@ -136,9 +135,7 @@ class Alerts:
                     raise self._missing(f"{wanted} did not come within {timeout:g} s")
                 self._require_more()
         except (GradewatchError, KafkaException) as error:
-            failed = error
-        if failed is not None:
-            pytest.fail(str(failed))
+            raise pytest.fail.Exception(str(error)) from None
         end = len(self._came) if count is None else self._given + count
         alerts, self._given = self._came[self._given : end], end
         return alerts
