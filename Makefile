@@ -62,7 +62,7 @@ LOCK := .venv-lock/bin/uv pip compile --universal --python-version 3.11 --genera
   --no-emit-index-url --no-emit-find-links --no-header --quiet
 lock: ## renew the lock files from pyproject.toml
 	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv
-	@$(LOCK) pyproject.toml --group dev -o requirements.lock
+	@$(LOCK) pyproject.toml --extra testing --group dev -o requirements.lock
 	@$(LOCK) pyproject.toml -c requirements.lock -o requirements.runtime.lock
 	@$(LOCK) --group build -c requirements.lock -o requirements.build.lock
 	@rm -rf .venv-lock

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import urllib.request
 from http.client import HTTPException
@@ -54,6 +55,8 @@ def members(settings: Settings, kafka: Kafka) -> tuple[str, list[Member]]:
     Raises:
         BrokerError: Kafka does not answer in time, or refuses.
     """
+    # That Faust's metadata is not Kafka's own is no news; kafka-python warns of it with all of it.
+    logging.getLogger("kafka.admin._groups").setLevel(logging.ERROR)
     with client(kafka) as admin:
         try:
             found = patiently(lambda: admin.describe_groups([settings.group])[settings.group])

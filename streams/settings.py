@@ -93,6 +93,11 @@ class Settings(KafkaSettings):
         Path("~/.local/share/gradewatch"),
         description="where the embedded broker keeps its jars and data",
     )
+    kafka_image: str = Field(
+        "apache/kafka:4.3.1",
+        description="container image of Apache Kafka, of docker-compose.yml and of tests with "
+        "--broker=container",
+    )
     batch_records: Annotated[int, Field(ge=1, le=200_000)] = Field(
         20_000, description="records one poll may bring, at most"
     )

@@ -146,7 +146,7 @@ class WorkerProcess:
         while not self._answers("/readyz"):
             self.require_alive()
             if time.monotonic() > deadline:
-                raise self._failure(f"the worker is not ready after {READY_SECONDS:.0f} s")
+                raise self.failure(f"the worker is not ready after {READY_SECONDS:.0f} s")
             time.sleep(_POLL_SECONDS)
 
     def require_alive(self) -> None:
@@ -156,7 +156,7 @@ class WorkerProcess:
             GradewatchError: It ended; its last words are shown.
         """
         if self._guard is None or self._guard.poll() is not None:
-            raise self._failure("the worker ended")
+            raise self.failure("the worker ended")
 
     def numbers(self) -> Numbers:
         """Return what it has counted.
@@ -186,7 +186,7 @@ class WorkerProcess:
             with urllib.request.urlopen(self._request(path), timeout=10) as answer:  # noqa: S310
                 return str(answer.read().decode())
         except OSError as error:
-            raise self._failure(f"the worker does not answer {path}: {error}") from None
+            raise self.failure(f"the worker does not answer {path}: {error}") from None
 
     def stop(self) -> int | None:
         """It has ended; a worker that does not within ``STOP_SECONDS`` was killed.
@@ -205,6 +205,18 @@ class WorkerProcess:
         if self._guard is not None:
             self._guard.wait(STOP_SECONDS)
 
+    def failure(self, what: str) -> GradewatchError:
+        """Return an error that shows the worker's last words.
+
+        Args:
+            what: What is wrong.
+        """
+        try:
+            words = self.log.read_text(errors="replace").splitlines()[-_LAST_LINES:]
+        except OSError:
+            words = []
+        return GradewatchError("\n  ".join([what, *words]), f"the whole log is {self.log}")
+
     def _answers(self, path: str) -> bool:
         try:
             with urllib.request.urlopen(self._request(path), timeout=2):  # noqa: S310 - our own
@@ -216,10 +228,3 @@ class WorkerProcess:
         file = self._settings.web_token_file
         headers = {"Authorization": f"Bearer {read_token(file)}"} if file else {}
         return urllib.request.Request(self.url + path, headers=headers)  # noqa: S310 - our own
-
-    def _failure(self, what: str) -> GradewatchError:
-        try:
-            words = self.log.read_text(errors="replace").splitlines()[-_LAST_LINES:]
-        except OSError:
-            words = []
-        return GradewatchError("\n  ".join([what, *words]), f"the whole log is {self.log}")

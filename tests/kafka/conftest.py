@@ -1,7 +1,8 @@
-"""A Kafka for the tests: yours if KAFKA_BOOTSTRAP_SERVERS is set, else the embedded one.
+"""A Kafka for the tests: the one that ``--broker`` names.
 
-Tests that harm a broker ask for ``own_kafka``: always one that they started themselves. The jars
-are shared at the default data directory, so that they are downloaded once; all data is temporary.
+Tests that harm a broker ask for ``own_kafka``: always an embedded one that they started themselves,
+whatever ``--broker`` says. The jars are shared at the default data directory, so that they are
+downloaded once; all data is temporary.
 """
 
 from __future__ import annotations
@@ -9,13 +10,13 @@ from __future__ import annotations
 import secrets
 import shutil
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 
 from streams import broker, settings
+from streams.testing import Broker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,17 +25,7 @@ if TYPE_CHECKING:
     from tests.kafka.secured import SecuredKafka
 
 
-@dataclass(frozen=True)
-class Kafka:
-    """A broker to work with. ``pid`` is None where the tests did not start it."""
-
-    bootstrap_servers: str
-    pid: int | None
-
-    @property
-    def owned(self) -> bool:
-        """Whether the tests started it."""
-        return self.pid is not None
+Kafka = Broker
 
 
 class OwnKafka:
@@ -71,16 +62,9 @@ def jar_dir() -> Path:
 
 
 @pytest.fixture(scope="session")
-def kafka(tmp_path_factory: pytest.TempPathFactory, jar_dir: Path) -> Iterator[Kafka]:
+def kafka(gradewatch_broker: Broker) -> Broker:
     """One broker for the whole session. Use a fresh ``namespace`` in each test; do not harm it."""
-    servers = settings.load().kafka_bootstrap_servers
-    if servers:
-        yield Kafka(servers, None)
-        return
-    data_dir = tmp_path_factory.mktemp("kafka")
-    with broker.running(data_dir, 0, jar_dir=jar_dir) as running:
-        yield Kafka(running.bootstrap_servers, running.pid)
-    shutil.rmtree(data_dir)
+    return gradewatch_broker
 
 
 @pytest.fixture(scope="session")

@@ -42,7 +42,7 @@ def partitions(flow: Flow) -> dict[str, list[int]]:
 def test_a_worker_stopped_for_good_is_removed_and_its_partitions_move_at_once(flow: Flow) -> None:
     with flow.workers("first", "second") as (first, second):
         until(lambda: sorted(map(len, partitions(flow).values())) == [2, 2])
-        assert "second  static member from 127.0.0.1" in told(flow, "list").output
+        assert "second  static member from " in told(flow, "list").output
         running = told(flow, "remove", "second")
         assert isinstance(running.exception, GradewatchError)
         assert "still runs" in str(running.exception)
