@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.kafka
 
-EVENTS = 2_000
+EVENTS = 1_000
 END = datetime(2026, 5, 15, 17, tzinfo=UTC)
 
 
@@ -104,7 +104,7 @@ def test_a_worker_works_on_while_its_tokens_end(
     monkeypatch.setattr(secured_kafka.endpoint, "seconds", 6.0)
     flow = a_flow(secured_kafka, namespace, tmp_path, secured_kafka.oauth(namespace))
     with flow.worker:
-        flow.play(semester(4, EVENTS, END), EVENTS / 13)
+        flow.play(semester(4, EVENTS, END), EVENTS / 9)
         flow.await_worked(EVENTS)
         assert_all_is_as_recomputed(flow)
     assert secured_kafka.endpoint.given >= 3
