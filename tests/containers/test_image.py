@@ -74,6 +74,20 @@ def state(container: str) -> dict[str, Any]:
     return found
 
 
+def await_health(container: str, health: str) -> None:
+    """Return once Docker finds a container to be so; its own words where that fails."""
+    try:
+        until(lambda: ended(container) or state(container)["Health"]["Status"] == health)
+        assert not ended(container), "it ended"
+    except AssertionError as error:
+        said = run("docker", "logs", "--tail", "40", container).stderr
+        raise AssertionError(f"{error}; {state(container)}\n{said}") from None
+
+
+def ended(container: str) -> bool:
+    return not state(container)["Running"]
+
+
 def status(container: str) -> dict[str, str]:
     """Return what the kernel says of the container's first process."""
     lines = docker("exec", container, "python3", "-c", "print(open('/proc/1/status').read())")
@@ -84,7 +98,7 @@ def test_it_is_healthy_as_an_unknown_user_who_may_nothing(
     images: Images, beside_kafka: tuple[str, ...]
 ) -> None:
     container = docker("run", "--detach", *beside_kafka, images.ours)
-    until(lambda: state(container)["Health"]["Status"] == "healthy")
+    await_health(container, "healthy")
 
     told = status(container)
     assert told["Uid"].split() == ["10001"] * 4
@@ -102,7 +116,7 @@ def test_health_is_asked_of_the_port_that_was_chosen(
     chosen = environment({"GRADEWATCH_WEB_PORT": "7077"})
     container = docker("run", "--detach", *beside_kafka, *chosen, images.ours)
 
-    until(lambda: state(container)["Health"]["Status"] == "healthy")
+    await_health(container, "healthy")
 
 
 def test_a_worker_that_does_not_answer_is_unhealthy(images: Images) -> None:
@@ -112,7 +126,7 @@ def test_a_worker_that_does_not_answer_is_unhealthy(images: Images) -> None:
         start = ("--detach", "--network", name, *often, "--entrypoint", "python3")
         container = docker("run", *start, images.ours, *idle)
 
-        until(lambda: state(container)["Health"]["Status"] == "unhealthy")
+        await_health(container, "unhealthy")
 
 
 @pytest.mark.parametrize(
