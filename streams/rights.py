@@ -171,10 +171,19 @@ def _on_group(admin: KafkaAdminClient, acl: Acl) -> bool:
     request = DescribeGroupsRequest(
         groups=[acl.name], include_authorized_operations=True, max_version=5
     )
-    try:
-        answer = sent(admin, request, coordinator(admin, acl.name))
-    except GroupAuthorizationFailedError:
-        return False
+    deadline = time.monotonic() + DEADLINE
+    while True:
+        try:
+            answer = sent(admin, request, coordinator(admin, acl.name))
+        except GroupAuthorizationFailedError:
+            return False
+        # A coordinator that is still loading its groups says nothing of rights: that is no "no".
+        code = answer.groups[0].error_code
+        if not (code and for_code(code).retriable):
+            break
+        if time.monotonic() > deadline:
+            raise for_code(code)(acl.name)
+        time.sleep(0.05)
     told = admin._describe_groups_process_response(answer)[acl.name]  # noqa: SLF001 - as it would
     return _among(acl, told["authorized_operations"])
 
