@@ -177,12 +177,13 @@ def _on_group(admin: KafkaAdminClient, acl: Acl) -> bool:
             answer = sent(admin, request, coordinator(admin, acl.name))
         except GroupAuthorizationFailedError:
             return False
-        error = for_code(answer.groups[0].error_code)
-        if not error.retriable:
+        # A coordinator that is still loading its groups says nothing of rights: that is no "no".
+        code = answer.groups[0].error_code
+        if not (code and for_code(code).retriable):
             break
         if time.monotonic() > deadline:
-            raise error
-        time.sleep(0.05)  # a new Kafka, whose coordinator is loading, says nothing of rights
+            raise for_code(code)(acl.name)
+        time.sleep(0.05)
     told = admin._describe_groups_process_response(answer)[acl.name]  # noqa: SLF001 - as it would
     return _among(acl, told["authorized_operations"])
 

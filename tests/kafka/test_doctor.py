@@ -244,6 +244,7 @@ def test_a_topic_that_differs_from_the_file(flow: Flow) -> None:
 def test_a_topic_that_is_missing(flow: Flow) -> None:
     with administered(flow.servers) as client:
         client.delete_topics([flow.topic("grade-events-refused")])
+        until(lambda: flow.topic("grade-events-refused") not in client.list_topics())
 
     the_one(found(flow), "topics", State.FAIL, "there is no topic")
 

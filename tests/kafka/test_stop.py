@@ -94,7 +94,8 @@ def test_a_worker_amid_a_batch_ends_while_kafka_is_away_and_the_next_one_complet
     own_kafka.start()
     with flow.worker:
         flow.await_worked(len(fall))
-        assert f'gradewatch_rows{{state="serving"}} {len(fall)}.0' in flow.worker.get("/metrics")
+        rows = f'gradewatch_rows{{state="serving"}} {len(fall)}.0'
+        until(lambda: rows in flow.worker.get("/metrics"))  # published after they are committed
     students = {record.key for record in flow.read("grade-alerts")}
     assert len(students) == len(fall)
 
