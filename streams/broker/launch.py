@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import psutil
+from kafka.errors import KafkaError
 
-from streams.broker import config, guard, jars, ports, state
+from streams.broker import config, guard, jars, ports, settle, state
 from streams.broker.files import unwritable
 from streams.errors import EmbeddedBrokerError
 
@@ -147,6 +148,7 @@ def _launch(
             if config.cluster_id(home) is None:
                 on_progress("formatting the storage, once", 0, 0)
                 config.format_storage(paths, home)
+            clean = settle.ended_cleanly(home / "data")
             on_progress(f"starting Apache Kafka {jars.VERSION}", 0, 0)
             owned = _guarded(config.kafka_command(paths, home), home)
         except OSError as error:
@@ -159,6 +161,10 @@ def _launch(
                 created = psutil.Process(pid).create_time() if pid else 0.0
                 state.remember(home, state.LastStart(pid, created, port, controller_port))
             _await_answer(home, port, lambda: owned.poll() is None)
+            if not clean:
+                on_progress("ending the transactions that it was killed in", 0, 0)
+                with contextlib.suppress(KafkaError):  # as good as without
+                    settle.settle(f"{config.HOST}:{port}")
         except BaseException:
             owned.terminate()
             owned.wait()

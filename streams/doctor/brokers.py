@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from cryptography import x509
 
 from streams.connection import DEADLINE, client, refusals
-from streams.doctor.finding import Check, fail, failure, warn
+from streams.doctor.finding import Check, State, fail, failure, warn
 from streams.errors import BrokerError
 from streams.security import Kafka, is_loopback
 
@@ -35,19 +35,23 @@ def _answer(patient: Patient) -> Look:
         yield failure(error)
         return ""
     clusters: dict[str, list[str]] = {}
+    away: list[Problem] = []
+    fenced: set[str] = set()
     for server in servers:
         kafka = Kafka(server, security)
         try:
             with client(kafka) as admin:
                 told = admin.describe_cluster()
         except BrokerError as error:
-            yield failure(error)
+            away.append(failure(error))
             continue
         clusters.setdefault(told["cluster_id"], []).append(server)
-        fenced = [str(each["broker_id"]) for each in told["brokers"] if each.get("is_fenced")]
-        if fenced:
-            yield warn(f"brokers {', '.join(fenced)} are fenced: they are away", "start them")
+        fenced |= {str(each["broker_id"]) for each in told["brokers"] if each.get("is_fenced")}
     patient.silent = not clusters
+    # The clients need one that answers; of the others they learn from it.
+    yield from (each._replace(state=State.WARN) if clusters else each for each in away)
+    if fenced:
+        yield warn(f"fenced, so away: brokers {', '.join(sorted(fenced))}", "start them")
     if len(clusters) > 1:
         listed = "; ".join(f"{', '.join(at)}: {one}" for one, at in clusters.items())
         yield fail(f"these are brokers of different clusters: {listed}",

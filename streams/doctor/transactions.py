@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
+from kafka.admin import TransactionState
 from kafka.errors import KafkaError
 from kafka.protocol.metadata import CoordinatorType
 from kafka.protocol.producer.transaction import (
@@ -92,12 +93,18 @@ def _hanging(patient: Patient) -> Look:
         now = _open(patient)
         stuck = {place: at for place, at in stuck.items() if now.get(place) == at}
     for place, at in sorted(stuck.items()):
+        whose, state = _by(patient, place)
+        abort = (
+            f"kafka-transactions.sh abort --topic {place.topic} --partition {place.partition} "
+            f"--start-offset {at}"
+        )
         yield fail(
             f"{place.topic}[{place.partition}]: a transaction has been open at offset {at} for "
-            f"more than {patient.patience:.0f} s, readers see nothing after it"
-            + _by(patient, place),
-            f"stop its producer, or: kafka-transactions.sh abort --topic {place.topic} "
-            f"--partition {place.partition} --start-offset {at}",
+            f"more than {patient.patience:.0f} s, readers see nothing after it{whose}",
+            f"Kafka lost the marker of its commit: {abort} loses what it wrote, so that the raw "
+            "topic must be played again, under another GRADEWATCH_NAMESPACE"
+            if state is TransactionState.COMPLETE_COMMIT
+            else f"stop its producer, or: {abort}",
         )
     return f"{len(list(patient.places()))} partitions looked at"
 
@@ -108,18 +115,20 @@ def _open(patient: Patient) -> dict[TopicPartition, int]:
     return {place: at for place, at in stable.items() if at < ends.get(place, at)}
 
 
-def _by(patient: Patient, place: TopicPartition) -> str:
-    """Return whose it is, as far as we may know: that needs READ on the topic."""
+def _by(patient: Patient, place: TopicPartition) -> tuple[str, TransactionState | None]:
+    """Return whose it is, and its state, as far as we may know: that needs READ on the topic."""
     try:
-        state = patient.admin.describe_producers([place])[place]
+        producers = patient.admin.describe_producers([place])[place].active_producers
+        listed = patient.admin.list_transactions()
     except KafkaError:
-        return ""
-    whose = [
-        str(each.producer_id)
-        for each in state.active_producers
-        if each.current_transaction_start_offset >= 0
-    ]
-    return f" (producer id {', '.join(whose)})" if whose else ""
+        return "", None
+    states = {each.producer_id: each for told in listed.values() for each in told}
+    for each in producers:
+        if each.current_transaction_start_offset >= 0:
+            known = states.get(each.producer_id)
+            said = f", {known.state.value} to its coordinator" if known else ""
+            return f" (producer id {each.producer_id}{said})", known.state if known else None
+    return "", None
 
 
 CHECKS: Final = (Check("transactions and clock", _clock), Check("hanging transactions", _hanging))

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from kafka import KafkaAdminClient
 
+from streams import doctor
+from streams.doctor import Patient, State
 from tests.containers.project import CLUSTER, Project
 from tests.kafka.crash.load import Load, progress
 from tests.kafka.running import assert_all_is_as_recomputed, until
@@ -37,6 +39,7 @@ def test_a_broker_of_three_is_killed_under_load(compose: Images, tmp_path: Path)
         before = progress(flow)
         until(lambda: progress(flow) > before + 3 * RATE)
         load.require_under_way()
+        assert_the_doctor_sees_it(flow)
         assert not project.state(victim)["Running"], "invalid: it was not away"
         project.start(victim)
         load.await_worked()
@@ -55,6 +58,21 @@ def described(flow: Flow, *names: str) -> list[dict[str, object]]:
         return [partition for topic in topics for partition in topic["partitions"]]
     finally:
         admin.close()
+
+
+def assert_the_doctor_sees_it(flow: Flow) -> None:
+    """A broker is away: nothing fails, and what is the matter is said."""
+    patient = Patient(flow.settings)
+    [brokers] = (each for each in doctor.CHECKS if each.name == "brokers")
+    [replicas] = (each for each in doctor.CHECKS if each.name == "replicas")
+    silent, fenced = brokers.made(patient)
+    assert (silent.state, fenced.state) == (State.WARN, State.WARN)
+    assert "does not answer" in silent.evidence
+    assert "fenced, so away" in fenced.evidence
+    fewer = replicas.made(patient)
+    patient.close()
+    assert {each.state for each in fewer} == {State.WARN}
+    assert all("2 of 3 replicas in sync" in each.evidence for each in fewer)
 
 
 def leader(flow: Flow) -> int:

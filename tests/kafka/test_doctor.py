@@ -228,6 +228,7 @@ def test_a_transaction_that_hangs(flow: Flow) -> None:
     one = the_one(found(flow), "hanging transactions", State.FAIL, "grade-alerts[2]")
     assert "--partition 2 --start-offset 0" in one.remedy
     assert "producer id" in one.evidence
+    assert "Ongoing to its coordinator" in one.evidence
     producer.abort_transaction()
     assert found(flow) == []
 
