@@ -1,6 +1,6 @@
 """The embedded Kafka, killed between a commit and its marker, shows what was committed.
 
-Kafka leaves such a transaction open about once in twenty kills amid commits. Here it is brought
+Kafka leaves such a transaction open now and then, when killed amid commits. Here it is brought
 about each time: a record of a producer whose last transaction is complete, on a partition that has
 no marker for it.
 """
