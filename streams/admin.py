@@ -34,7 +34,7 @@ from streams.errors import BrokerError, ConfigurationError, TopicMismatchError
 from streams.security import Kafka
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from streams.settings import Settings
 
@@ -159,8 +159,8 @@ def carry_out(kafka: Kafka, plan: Plan) -> None:
             time.sleep(0.1)
 
 
-def require_topics(settings: Settings) -> None:
-    """The cluster's topics are such that a worker can run.
+def require_topics(settings: Settings) -> Mapping[str, ObservedTopic]:
+    """Return the cluster's topics, which are such that a worker can run.
 
     Replication is not looked at: a worker runs on any; ``gradewatch topics plan`` reports it.
 
@@ -170,18 +170,22 @@ def require_topics(settings: Settings) -> None:
         TopicMismatchError: A topic is missing, or one of ours has other partitions or settings
             than topics.yaml states.
     """
+    topics, kafka = read_topics(settings), bootstrap(settings)
+    observed = observe(kafka, [each.name for each in topics.specs])
+    ours = settings.kafka_bootstrap_servers is None
     wrong = [
         each
-        for each in make_plan(settings).steps
+        for each in plan(topics, observed, create_external=ours).steps
         if not isinstance(each, Noted)
         and not (isinstance(each, Blocked) and each.what == "replication")
     ]
     if wrong:
         raise TopicMismatchError(
-            f"the topics at {bootstrap(settings)} are not as {settings.topics} says:\n"
+            f"the topics at {kafka} are not as {settings.topics} says:\n"
             + "\n".join(map(str, wrong)),
             "gradewatch topics apply",
         )
+    return observed.topics
 
 
 def partition_count(kafka: Kafka, topic: str) -> int:

@@ -157,6 +157,11 @@ class Settings(KafkaSettings):
         return self.topic("gradewatch")
 
     @property
+    def exactly_once(self) -> bool:
+        """Whether outputs, rows and offsets are one Kafka transaction."""
+        return self.guarantee is Guarantee.EXACTLY_ONCE
+
+    @property
     def id_key_mark(self) -> str:
         """Four hex digits by which workers with different keys can be told apart.
 

@@ -21,7 +21,6 @@ from streams.engine.table import Overlay
 from streams.engine.transactions import Writer
 from streams.errors import ConfigurationError
 from streams.metrics import Metrics
-from streams.settings import Guarantee
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,7 +76,7 @@ class Worker:
         """
         self.settings = settings
         self.metrics = Metrics()
-        self.rules = _rules(settings)
+        self.rules = read_rules(settings)
         self.metrics.info.labels(version("gradewatch"), self.rules.hash, settings.id_key_mark).set(
             1
         )
@@ -202,11 +201,10 @@ class Worker:
 
     def _committer(self, agent: str, overlay: Overlay) -> Committer:
         settings = self.settings
-        exactly_once = settings.guarantee is Guarantee.EXACTLY_ONCE
         writer = Writer(
             self._kafka,
             f"{settings.group}-{agent}",
-            f"{settings.group}-{agent}-{self._member}" if exactly_once else None,
+            f"{settings.group}-{agent}-{self._member}" if settings.exactly_once else None,
         )
         committer = Committer(self.app, writer, overlay, settings.batch_records)
         self.app.committers.append(committer)
@@ -237,7 +235,12 @@ def _app(
     )
 
 
-def _rules(settings: Settings) -> rules.Rules:
+def read_rules(settings: Settings) -> rules.Rules:
+    """Return the rules as the file has them now.
+
+    Raises:
+        ConfigurationError: The file cannot be read, or is wrong.
+    """
     try:
         text = settings.rules.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -14,7 +14,6 @@ from streams import admin, settings
 from streams.cli.asking import ask, errors_exit_1
 from streams.core.acls import Acl, Plan, Resource, Role, covers, plan, required
 from streams.errors import GradewatchError
-from streams.settings import Guarantee
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -152,12 +151,15 @@ def apply(
 def _needed(chosen: Settings, roles: Sequence[str], reader_group: str | None) -> list[Acl]:
     """Return what all these roles need, without what is included in another."""
     topics = admin.read_topics(chosen)
-    exactly_once = chosen.guarantee is Guarantee.EXACTLY_ONCE
     found = [
         each
         for role in roles
         for each in required(
-            topics, chosen.group, Role(role), transactions=exactly_once, reader_group=reader_group
+            topics,
+            chosen.group,
+            Role(role),
+            transactions=chosen.exactly_once,
+            reader_group=reader_group,
         )
     ]
     once = dict.fromkeys(found)

@@ -19,7 +19,6 @@ from streams import admin, rights, settings, web
 from streams.cli.supervise import supervise
 from streams.core.acls import Role, required
 from streams.errors import ConfigurationError, GradewatchError
-from streams.settings import Guarantee
 from streams.worker import Cluster, Worker
 
 if TYPE_CHECKING:
@@ -97,11 +96,9 @@ def look(chosen: Settings) -> Cluster:
         TopicMismatchError: The topics are not as topics.yaml says.
     """
     kafka, described = admin.bootstrap(chosen), admin.read_topics(chosen)
-    exactly_once = chosen.guarantee is Guarantee.EXACTLY_ONCE
-    needed = required(described, chosen.group, Role.WORKER, transactions=exactly_once)
+    needed = required(described, chosen.group, Role.WORKER, transactions=chosen.exactly_once)
     rights.require(kafka, needed, Role.WORKER)
-    admin.require_topics(chosen)
-    topics = admin.observe(kafka, [each.name for each in described.specs]).topics
+    topics = admin.require_topics(chosen)
     events = chosen.topic("grade-events")
     partitions = {name: topic.partitions for name, topic in topics.items()}
     return Cluster(kafka, partitions, topics[events].topic_id)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final
 from packaging.requirements import Requirement
 
 from streams import admin
-from streams.core import rules
 from streams.doctor.finding import Check, fail, failure, warn
 from streams.errors import ConfigurationError
 from streams.web.access import granted
+from streams.worker import read_rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,29 +45,13 @@ def _secrets(patient: Patient) -> Look:
 def _rules(patient: Patient) -> Look:
     """Look at the rules file."""
     try:
-        found = rules_of(patient)
+        found = read_rules(patient.settings)
     except ConfigurationError as error:
         yield failure(error)
         return ""
     if not found.rules:
         yield warn(f"{patient.settings.rules} has no rule: nothing will alert", "write rules")
     return f"{patient.settings.rules}: {len(found.rules)} rules, hash {found.hash}"
-
-
-def rules_of(patient: Patient) -> rules.Rules:
-    """Return the rules as the file has them now.
-
-    Raises:
-        ConfigurationError: The file cannot be read, or is wrong.
-    """
-    file = patient.settings.rules
-    try:
-        text = file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(
-            f"the rules file {file} cannot be read: {error}", "correct GRADEWATCH_RULES"
-        ) from None
-    return rules.load(text, str(file))
 
 
 def _topics_file(patient: Patient) -> Look:

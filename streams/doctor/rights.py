@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 from streams import rights
 from streams.core.acls import required
 from streams.doctor.finding import Check, fail
-from streams.settings import Guarantee
 
 if TYPE_CHECKING:
     from streams.doctor.finding import Look
@@ -17,8 +16,9 @@ if TYPE_CHECKING:
 def _acls(patient: Patient) -> Look:
     """Look for each ACL that the role needs."""
     settings = patient.settings
-    transactions = settings.guarantee is Guarantee.EXACTLY_ONCE
-    needed = required(patient.topics, settings.group, patient.role, transactions=transactions)
+    needed = required(
+        patient.topics, settings.group, patient.role, transactions=settings.exactly_once
+    )
     for acl in rights.lacking(patient.kafka, needed):
         yield fail(
             f"no {acl}: {acl.why}",

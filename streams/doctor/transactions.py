@@ -17,7 +17,6 @@ from streams import rights
 from streams.connection import coordinator, refusals
 from streams.core.acls import Role
 from streams.doctor.finding import Check, fail, warn
-from streams.settings import Guarantee
 
 if TYPE_CHECKING:
     from kafka import TopicPartition
@@ -63,7 +62,7 @@ def _time_there(patient: Patient) -> float:
 
 def _clock(patient: Patient) -> Look:
     """Look whether transactions work, and whether Kafka's clock is ours."""
-    if patient.settings.guarantee is not Guarantee.EXACTLY_ONCE or patient.role is not Role.WORKER:
+    if not patient.settings.exactly_once or patient.role is not Role.WORKER:
         return "only a worker with transactions needs them"
     before = patient.now()
     there = _time_there(patient)

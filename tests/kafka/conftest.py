@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, TypeVar
 
 import psutil
 import pytest
@@ -55,6 +55,20 @@ class OwnKafka:
         self._life.close()
 
 
+Own = TypeVar("Own", bound=OwnKafka)
+
+
+@contextmanager
+def started(own: Own) -> Iterator[Own]:
+    """A broker runs within the block; neither it nor its data outlives it."""
+    try:
+        own.start()
+        yield own
+    finally:
+        own.stop()
+        shutil.rmtree(own.data_dir)
+
+
 @pytest.fixture(scope="session")
 def jar_dir() -> Path:
     """Where Kafka's jars are kept from one run of the tests to the next."""
@@ -74,25 +88,15 @@ def secured_kafka(
     """One broker that asks everybody who they are. Use a fresh ``namespace``; do not harm it."""
     from tests.kafka.secured import SecuredKafka  # noqa: PLC0415 - it builds on this module
 
-    secured = SecuredKafka(tmp_path_factory.mktemp("secured"), jar_dir)
-    try:
-        secured.start()
+    with started(SecuredKafka(tmp_path_factory.mktemp("secured"), jar_dir)) as secured:
         yield secured
-    finally:
-        secured.stop()
-    shutil.rmtree(secured.data_dir)
 
 
 @pytest.fixture
 def own_kafka(tmp_path: Path, jar_dir: Path) -> Iterator[OwnKafka]:
     """A started broker that the test may stop, kill and start again."""
-    own = OwnKafka(tmp_path / "own-kafka", jar_dir)
-    try:
-        own.start()
+    with started(OwnKafka(tmp_path / "own-kafka", jar_dir)) as own:
         yield own
-    finally:
-        own.stop()
-        shutil.rmtree(own.data_dir)
 
 
 @pytest.fixture

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.kafka.conftest import started
 from tests.kafka.crash.load import Load, await_progress
 from tests.kafka.proxy import Network, ProxiedKafka
 from tests.kafka.running import Flow, assert_all_is_as_recomputed, until
@@ -24,13 +24,8 @@ FAULT_SECONDS = 20
 
 @pytest.fixture
 def proxied_kafka(tmp_path: Path, jar_dir: Path) -> Iterator[ProxiedKafka]:
-    own = ProxiedKafka(tmp_path / "own-kafka", jar_dir)
-    try:
-        own.start()
+    with started(ProxiedKafka(tmp_path / "own-kafka", jar_dir)) as own:
         yield own
-    finally:
-        own.stop()
-        shutil.rmtree(own.data_dir)
 
 
 @pytest.mark.parametrize("network", [Network.CUT, Network.SILENT, Network.ONE_WAY, Network.SLOW])
