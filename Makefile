@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-crash test-containers check web-token fix bench lock clean
+.PHONY: help setup demo test test-crash test-containers mutate check web-token fix bench lock clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -42,6 +42,10 @@ deploy/web-token:
 	@umask 027 && $(PYTHON) -c 'import secrets; print(secrets.token_hex(32))' > $@.part
 	@test "$$(uname)" != Linux || chgrp 10001 $@.part 2>/dev/null || sudo chgrp 10001 $@.part
 	@mv $@.part $@
+
+mutate: $(READY) ## change the shipped rules, one thing at a time: their tests must notice
+	@for tests in rules/*.test.yaml; do \
+	  $(BIN)/gradewatch rules test $$tests && $(BIN)/gradewatch rules mutate $$tests || exit 1; done
 
 check: $(READY) ## format, lint, types, import contracts and the tests that need no broker
 	@$(BIN)/ruff format --check .

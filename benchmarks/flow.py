@@ -27,17 +27,16 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from confluent_kafka import Producer
 from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import OffsetSpec
 from kafka.errors import KafkaError
 
+from benchmarks.filling import Log
 from benchmarks.peers import PEERS, Job, Peer
 from benchmarks.reading import committed_records
 from streams import admin, broker
 from streams.core import flow
 from streams.core.intake import Reader
-from streams.engine.routing import partition_of
 from streams.player import play
 from streams.settings import Settings, load
 from streams.simulator import semester
@@ -135,25 +134,17 @@ def prepared(servers: str, scratch: Path, stage: str, events: int) -> Job:
 
 def fill(settings: Settings, events: int) -> None:
     """``grade-events`` holds what intake makes of a semester."""
-    topic, reader = settings.topic("grade-events"), Reader()
-    told = {"bootstrap.servers": settings.kafka_bootstrap_servers, "linger.ms": 50}
-    producer = Producer(told)
+    reader = Reader()
+    log = Log(
+        str(settings.kafka_bootstrap_servers),
+        settings.topic("grade-events"),
+        settings.topic(settings.raw_topic),
+    )
     for number, raw in enumerate(semester(1, events, END)):
         taken = flow.take_in(reader, raw.value, raw.timestamp_ms)
-        if not isinstance(taken, flow.Passed):
-            continue
-        headers = [
-            ("gradewatch.topic", settings.topic(settings.raw_topic).encode()),
-            ("gradewatch.partition", b"0"),
-            ("gradewatch.offset", str(number).encode()),
-        ]
-        place = partition_of(taken.key, 4)
-        producer.produce(
-            topic, taken.value, taken.key, place, timestamp=raw.timestamp_ms, headers=headers
-        )  # fmt: skip
-        if number % 10_000 == 0:
-            producer.flush()
-    producer.flush()
+        if isinstance(taken, flow.Passed):
+            log.write(taken, raw.timestamp_ms, number)
+    log.close()
 
 
 def rate_of(job: Job, peer: Peer) -> float:

@@ -10,13 +10,19 @@ import msgspec
 
 from benchmarks.reading import committed_records
 from streams.core import packed
+from streams.core.clock import ITEM, OWNER
+from streams.core.rows import decode_row
+from streams.engine.table import changelog_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from benchmarks.peers import Job, Peer
+    from streams.core.rows import Change, Override, Scores
 
 ALERT = ("kind", "tenant", "student_id", "course_id", "before", "after", "event_time")
+
+STATE = changelog_key(OWNER, ITEM)
 
 
 class Outcome(NamedTuple):
@@ -39,27 +45,35 @@ def outcome(job: Job, peer: Peer) -> Outcome:
     alerts = Counter[str]()
     for record in committed_records(servers, job.settings.topic("grade-alerts")):
         alert = json.loads(record.value())
-        alerts[str([str(alert[name]) for name in ALERT])] += 1
+        alerts[str([str(alert.get(name)) for name in ALERT])] += 1
     rows: dict[str, Any] = {}
     for record in committed_records(servers, peer.changelog(job)):
-        rows[record.key().decode().strip('"')] = _row(record.value(), job.settings.raw_topic)
+        if record.key() != STATE:
+            rows[record.key().decode().strip('"')] = _row(record.value())
     events = Counter(f"{key} {event}" for key, row in rows.items() for event in _events(row))
     return Outcome(alerts, rows, events)
 
 
-def _row(value: bytes, raw_topic: str) -> Any:  # noqa: ANN401 - JSON
-    """Return a row without what rightly differs from run to run.
+def _row(value: bytes) -> Any:  # noqa: ANN401 - JSON
+    """Return a row without what rightly differs from run to run: offsets, and what is settled."""
+    if value[:1] not in {packed.ASLEEP, packed.AWAKE}:
+        row = json.loads(value)
+        row.pop("applied", None)
+        return row
+    ours = decode_row(value)
+    return {
+        "account_id": ours.account_id,
+        "scores": _stated(ours.scores),
+        "override": _stated(ours.override),
+        "period_overrides": {key: _stated(one) for key, one in ours.period_overrides.items()},
+        "grade_changes": _stated(ours.grade_changes),
+        "seen_scores": [ours.seen_scores.recent, ours.seen_scores.horizon],
+        "seen_overrides": [ours.seen_overrides.recent, ours.seen_overrides.horizon],
+    }
 
-    That is the offset on ``grade-events``, and the run's own prefix of the raw topic's name.
-    """
-    ours = value[:1] == packed.VERSION
-    row = msgspec.msgpack.decode(packed.unpack(value)) if ours else json.loads(value)
-    row.pop("applied", None)
-    if ours and "changes" in row:
-        for change in row["changes"]:
-            change[6][0] = raw_topic
-        row["grade_changes"] = row.pop("changes")
-    return row
+
+def _stated(statements: Sequence[Scores | Override | Change]) -> list[Any]:
+    return [msgspec.to_builtins(msgspec.structs.replace(one, offset=0)) for one in statements]
 
 
 def _events(row: Any) -> Iterator[str]:  # noqa: ANN401 - JSON

@@ -19,6 +19,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from benchmarks.flow import END, kafka, prepared
 from benchmarks.peers import OURS
+from benchmarks.reading import committed_records
 from streams.simulator import semester
 
 if TYPE_CHECKING:
@@ -61,8 +62,21 @@ def measure(job: Job, rate: int, seconds: int) -> tuple[list[float], int]:
     over.set()
     reader.join()
     warm = min(sent.values()) + WARM_SECONDS
-    waited = [came - sent[place] for place, came in received.items() if sent.get(place, 0) > warm]
+    began = {place: sent.get(raw, 0) for place, raw in sources(job).items()}
+    waited = [came - began[place] for place, came in received.items() if began[place] > warm]
     return waited, len(waited)
+
+
+def sources(job: Job) -> dict[tuple[int, int], tuple[int, int]]:
+    """Return of each event on ``grade-events``, by where it stands, where its raw record stands."""
+    found = {}
+    servers = str(job.settings.kafka_bootstrap_servers)
+    for record in committed_records(servers, job.settings.topic("grade-events")):
+        headers = dict(record.headers() or ())
+        if headers:  # an event: what steers the flow has none
+            raw = int(headers["gradewatch.partition"]), int(headers["gradewatch.offset"])
+            found[record.partition(), record.offset()] = raw
+    return found
 
 
 def play(job: Job, rate: int, seconds: int, sent: dict[tuple[int, int], float]) -> None:
@@ -94,7 +108,7 @@ def play(job: Job, rate: int, seconds: int, sent: dict[tuple[int, int], float]) 
 
 
 def read(job: Job, received: dict[tuple[int, int], float], over: Event) -> None:
-    """Note when each alert came, by the raw record it rests on."""
+    """Note when each alert came, by the record of ``grade-events`` it rests on."""
     topic = job.settings.topic("grade-alerts")
     consumer = Consumer(
         {
@@ -110,7 +124,7 @@ def read(job: Job, received: dict[tuple[int, int], float], over: Event) -> None:
         for message in consumer.consume(100, 0.02):
             if message.error() is None:
                 first = json.loads(message.value())["evidence"][0]
-                received[first["partition"], first["offset"]] = time.monotonic()
+                received.setdefault((first["partition"], first["offset"]), time.monotonic())
     consumer.close()
 
 

@@ -6,15 +6,18 @@ It decides with the same core as our worker, so that what differs is the way rec
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import faust
 
-from streams.core import alerts, flow, rules
-from streams.core.alerts import Judge
-from streams.core.events import GradeEvent, student_key
+from benchmarks import feed
+from streams.core import alerts, flow
+from streams.core.instants import instant
 from streams.core.intake import Reader
-from streams.core.rows import Position, Row, Source, decode_row, encode_row
-from streams.settings import load, shipped
+from streams.settings import load
+
+if TYPE_CHECKING:
+    from streams.core.flow import Partition
 
 BOOTSTRAP, NAMESPACE, DATA_DIR, STAGE, GUARANTEE = sys.argv[1:6]
 settings = load(namespace=NAMESPACE)
@@ -36,18 +39,25 @@ def topic(name: str) -> faust.TopicT:
     return app.topic(settings.topic(name), key_serializer="raw", value_serializer="raw")
 
 
-raw, events, sent_alerts = (topic(n) for n in (settings.raw_topic, "grade-events", "grade-alerts"))
+raw, events = topic(settings.raw_topic), topic("grade-events")
+sent = {alerts.STAFF: topic("grade-alerts"), alerts.POSTED: topic("grade-alerts-posted")}
 refused = topic("grade-events-refused")
 table = app.Table("scores", partitions=4, key_type=bytes, value_type=bytes)
 reader = Reader()
-judge = Judge(rules.load(shipped("rules.yaml").read_text(), "rules.yaml"), b"sixteen bytes or more")
 
 
 async def intake(stream: faust.StreamT) -> None:
+    taken_in, latest = 0, ""
     async for event in stream.events():
-        taken = flow.take_in(reader, event.value, int(event.message.timestamp * 1000))
+        timestamp = int(event.message.timestamp * 1000)
+        taken = flow.take_in(reader, event.value, timestamp)
         if isinstance(taken, flow.Passed):
             await events.send(key=taken.key, value=taken.value)
+            latest = max(latest, min(taken.event_time, instant(timestamp)))
+            taken_in += 1
+            if taken_in % feed.EVERY == 0:
+                for number in range(feed.PARTITIONS):
+                    await events.send(value=feed.watermark(latest), partition=number)
         elif taken is not None and event.value is not None:  # Faust cannot send nothing at all
             await refused.send(key=event.key, value=event.value)
 
@@ -58,20 +68,21 @@ if STAGE == "whole":
 
 @app.agent(events)
 async def scoring(stream: faust.StreamT) -> None:
-    def key_of(event: GradeEvent) -> bytes:
-        return student_key(event.tenant, event.student_id) + b":" + event.course_id.encode()
+    def get(owner: bytes, item: bytes) -> bytes | None:
+        held: bytes | None = table.get(owner + b":" + item)
+        return held
 
-    def row_of(event: GradeEvent) -> Row | None:
-        held = table.get(key_of(event))
-        return None if held is None else decode_row(held)
+    def put(owner: bytes, item: bytes, row: bytes) -> None:
+        table[owner + b":" + item] = row
 
+    partitions: dict[int, Partition] = {}
     async for event in stream.events():
-        at, source = Position("topic", event.message.offset), Source("raw", 0, 0)
-        outcome = flow.score(judge, row_of, event.value, at, source)
-        if outcome.event is not None and outcome.row is not None:
-            table[key_of(outcome.event)] = encode_row(outcome.row)
-        for alert in outcome.alerts:
-            await sent_alerts.send(key=event.key, value=alerts.encode(alert))
+        number = event.message.partition
+        if number not in partitions:
+            partitions[number] = feed.a_partition(number, feed.Rows(get, put))
+        outcome = partitions[number].step(event.value, event.message.offset)
+        for key, alert in outcome.told:
+            await sent[alert.audience].send(key=key, value=alerts.encode(alert))
 
 
 if __name__ == "__main__":

@@ -10,15 +10,13 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from confluent_kafka import Producer
-
+from benchmarks.filling import Log
 from benchmarks.flow import END, kafka, prepared, rate_of
 from benchmarks.peers import OURS
 from benchmarks.restore import COURSES, fill_changelog
 from streams.core import flow
 from streams.core.events import student_key
 from streams.core.intake import Reader
-from streams.engine.routing import partition_of
 from streams.simulator import semester
 
 
@@ -47,8 +45,7 @@ def main() -> None:
 
 def fill_events(servers: str, topic: str, events: int, students: int) -> None:
     """``grade-events`` holds a semester's events, dealt out to the students whose rows are held."""
-    producer, reader = Producer({"bootstrap.servers": servers, "linger.ms": 50}), Reader()
-    headers = [("gradewatch.topic", b"raw"), ("gradewatch.partition", b"0")]
+    reader, log = Reader(), Log(servers, topic, "raw")
     for number, raw in enumerate(semester(1, events, END)):
         taken = flow.take_in(reader, raw.value, raw.timestamp_ms)
         if not isinstance(taken, flow.Passed):
@@ -59,14 +56,9 @@ def fill_events(servers: str, topic: str, events: int, students: int) -> None:
         value = taken.value.replace(
             f'"student_id":"{student}"'.encode(), f'"student_id":"{dealt}"'.encode()
         ).replace(f'"tenant":"{tenant}"'.encode(), b'"tenant":"bench"')
-        key = student_key("bench", dealt)
-        whence = [*headers, ("gradewatch.offset", str(number).encode())]
-        producer.produce(
-            topic, value, key, partition_of(key, 4), timestamp=raw.timestamp_ms, headers=whence
-        )
-        if number % 10_000 == 0:
-            producer.flush()
-    producer.flush()
+        passed = flow.Passed(student_key("bench", dealt), value, taken.event_time)
+        log.write(passed, raw.timestamp_ms, number)
+    log.close()
 
 
 if __name__ == "__main__":

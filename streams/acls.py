@@ -21,7 +21,8 @@ from kafka.admin import (
 from kafka.errors import ClusterAuthorizationFailedError, SecurityDisabledError
 
 from streams.connection import DEADLINE, client
-from streams.core.acls import Acl, Binding, Operation, Resource
+from streams.core.acl_plan import Binding
+from streams.core.acls import Acl, Operation, Resource
 from streams.errors import BrokerError, ConfigurationError
 
 if TYPE_CHECKING:

@@ -13,27 +13,29 @@ import hashlib
 import logging
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from streams.batch_rows import BatchRows
 from streams.core import alerts, flow
+from streams.core.alerts import Place, Writer
 from streams.core.canvas import Refusal
-from streams.core.events import Reason, student_key
-from streams.core.flow import Fate, Outcome, Passed
-from streams.core.rows import Position, Row, Source, decode_row, encode_row
+from streams.core.clock import ITEM, OWNER, encode_state
+from streams.core.events import Reason
+from streams.core.flow import Fate, Outcome, Partition, Passed
 from streams.engine.outputs import Outputs, Produced
 from streams.engine.routing import partition_of
 from streams.engine.table import changelog_key
 from streams.errors import place
 from streams.metrics import Tally
+from streams.watermarks import Progress
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from faust.types import TP
 
-    from streams.core.alerts import Judge
-    from streams.core.events import GradeEvent
     from streams.core.intake import Reader
     from streams.engine.fetch import Record, RecordBatch
-    from streams.engine.table import Change, Overlay
+    from streams.engine.overlay import Overlay
+    from streams.engine.table import Change
 
 log = logging.getLogger("gradewatch.agents")
 
@@ -66,35 +68,43 @@ class Work(NamedTuple):
 
 
 class Intake:
-    """Raw records → canonical events, or refusals."""
+    """Raw records → canonical events, or refusals; and how far the raw partition has come."""
 
     name = "intake"
 
-    def __init__(self, reader: Reader, events: Topic, refused: Topic) -> None:
+    def __init__(self, reader: Reader, raw: Topic, events: Topic, refused: Topic) -> None:
         """Remember where to write."""
         self._reader = reader
+        self._raw = raw
         self._events = events
         self._refused = refused
 
     async def work(self, batch: RecordBatch) -> Work:
         """Return what a batch of the raw topic comes to. Never raises for a record."""
-        outputs, tally = Outputs(), Tally()
+        outputs, tally, progress = Outputs(), Tally(), Progress(batch)
         async for records in _breathing(batch):
             for record in records:
-                self._take_in(batch.tp, record, outputs, tally)
+                self._take_in(batch.tp, record, outputs, tally, progress)
+        if progress.at:
+            watermark = progress.record(self._raw.partitions)
+            for partition in range(self._events.partitions):  # after the batch's own events
+                outputs.add(self._events.name, partition, watermark)
         return Work([outputs], [], tally)
 
     def refuse(self, batch: RecordBatch, failure: str) -> Work:
         """Return what a batch of one record comes to that cannot be worked."""
         return _refused(batch, self._refused, failure)
 
-    def _take_in(self, tp: TP, record: Record, outputs: Outputs, tally: Tally) -> None:
+    def _take_in(
+        self, tp: TP, record: Record, outputs: Outputs, tally: Tally, progress: Progress
+    ) -> None:
         try:
             taken = flow.take_in(self._reader, record.value, record.timestamp)
         except Exception as error:  # noqa: BLE001 - a bug of ours must not stop the flow
             taken = _bug(error, tp, record)
         if isinstance(taken, Passed):
             tally.fates[Fate.PASSED] += 1
+            progress.passed(taken.event_time, record.timestamp)
             produced = Produced(taken.key, taken.value, record.timestamp, _coordinates(tp, record))
             partition = partition_of(taken.key, self._events.partitions)
             outputs.add(self._events.name, partition, produced)
@@ -111,55 +121,74 @@ class Scoring:
     name = "scoring"
 
     def __init__(
-        self, judge: Judge, topic_id: str, table: Overlay, written: dict[str, Topic]
+        self,
+        id_key: bytes,
+        topic_id: str,
+        table: Overlay,
+        written: dict[str, Topic],
     ) -> None:
         """Remember where to read rows and where to write.
 
         Args:
-            judge: The rules in force.
+            id_key: What alert ids are keyed with.
             topic_id: Kafka's id of the ``grade-events`` topic.
             table: The rows, uncommitted ones included.
-            written: Topics by what they are: ``alerts``, ``changelog``, ``refused``.
+            written: Topics by what they are: ``alerts``, ``posted``, ``state``, ``changelog``,
+                ``refused``.
         """
-        self._judge = judge
+        self._id_key = id_key
         self._topic_id = topic_id
         self._table = table
-        self._alerts = written["alerts"]
+        self._alerts = {alerts.STAFF: written["alerts"], alerts.POSTED: written["posted"]}
+        self._state = written["state"]
         self._changelog = written["changelog"]
         self._refused = written["refused"]
 
     async def work(self, batch: RecordBatch) -> Work:
         """Return what a batch of ``grade-events`` comes to. Never raises for a record."""
         outputs, tally = Outputs(), Tally()
-        rows = _Rows(self._table, batch.tp.partition)
+        rows = BatchRows(self._table, batch.tp.partition)
+        place = Place(batch.tp.topic, self._topic_id, batch.tp.partition)
+        partition = Partition(Writer(self._id_key, place), place, rows.state(), rows)
+        before = partition.state
         async for records in _breathing(batch):
             for record in records:
-                outcome = self._scored(batch.tp, record, rows)
-                tally.fates[outcome.fate] += 1
-                tally.without_baseline += outcome.no_baseline
-                if outcome.refusal is not None:
-                    _refuse(outputs, self._refused, batch.tp, record, outcome.refusal, tally=tally)
-                if outcome.row is not None:
-                    rows.keep(outcome.row)
-                for alert in outcome.alerts:
-                    tally.alerts[alert.kind, alert.severity] += 1
-                    produced = Produced(
-                        record.key, alerts.encode(alert), record.timestamp, alerts.headers(alert)
-                    )
-                    outputs.add(self._alerts.name, batch.tp.partition, produced)
+                outcome = self._scored(batch.tp, record, partition)
+                self._note(batch.tp, record, outcome, outputs, tally)
+        tally.clock = partition.state.clock
         changes = rows.changes()
+        if partition.state is not before:
+            changes.append((OWNER, ITEM, encode_state(partition.state)))
         return Work([outputs, self._rows(batch, changes)], changes, tally)
 
     def refuse(self, batch: RecordBatch, failure: str) -> Work:
         """Return what a batch of one record comes to that cannot be worked."""
         return _refused(batch, self._refused, failure)
 
-    def _scored(self, tp: TP, record: Record, rows: _Rows) -> Outcome:
-        at = Position(self._topic_id, record.offset)
+    def _scored(self, tp: TP, record: Record, partition: Partition) -> Outcome:
         try:
-            return flow.score(self._judge, rows.of, record.value, at, _source(tp, record))
+            return partition.step(record.value, record.offset)
         except Exception as error:  # noqa: BLE001 - a bug of ours must not stop the flow
             return Outcome(Fate.REFUSED, refusal=_bug(error, tp, record))
+
+    def _note(
+        self, tp: TP, record: Record, outcome: Outcome, outputs: Outputs, tally: Tally
+    ) -> None:
+        tally.fates[outcome.fate] += 1
+        tally.without_baseline += outcome.no_baseline
+        tally.gaps += outcome.gaps
+        if outcome.refusal is not None:
+            _refuse(outputs, self._refused, tp, record, outcome.refusal, tally=tally)
+        for error in outcome.failures:
+            _bug(error, tp, record)
+            tally.failures += 1
+        for key, alert in outcome.told:
+            tally.alerts[alert.audience, alert.kind, alert.transition, alert.severity] += 1
+            value, headers = alerts.encode(alert), alerts.headers(alert)
+            topic = self._alerts[alert.audience].name
+            outputs.add(topic, tp.partition, Produced(key, value, record.timestamp, headers))
+            latest = Produced(alert.fingerprint.encode(), value, record.timestamp, headers)
+            outputs.add(self._state.name, tp.partition, latest)
 
     def _rows(self, batch: RecordBatch, changes: Sequence[Change]) -> Outputs:
         outputs = Outputs()
@@ -168,34 +197,6 @@ class Scoring:
             produced = Produced(changelog_key(owner, item), value, latest, [])
             outputs.add(self._changelog.name, batch.tp.partition, produced)
         return outputs
-
-
-class _Rows:
-    """A partition's rows as a batch sees them: its own changes first, then the table's."""
-
-    def __init__(self, table: Overlay, partition: int) -> None:
-        self._table = table
-        self._partition = partition
-        self._changed: dict[tuple[bytes, bytes], Row] = {}
-        self._asked = b"", b""
-
-    def of(self, event: GradeEvent) -> Row | None:
-        """Return the row an event is about."""
-        asked = student_key(event.tenant, event.student_id), event.course_id.encode()
-        self._asked = asked
-        changed = self._changed.get(asked)
-        if changed is not None:
-            return changed
-        held = self._table.row(self._partition, *asked)
-        return None if held is None else decode_row(held)
-
-    def keep(self, row: Row) -> None:
-        """Remember the row last asked for as changed; a batch's last is what the changelog gets."""
-        self._changed[self._asked] = row
-
-    def changes(self) -> list[Change]:
-        """Return the changed rows."""
-        return [(owner, item, encode_row(row)) for (owner, item), row in self._changed.items()]
 
 
 async def _breathing(batch: RecordBatch) -> AsyncIterator[Sequence[Record]]:
@@ -241,15 +242,6 @@ def _coordinates(tp: TP, record: Record) -> list[tuple[str, bytes]]:
         ("gradewatch.partition", b"%d" % tp.partition),
         ("gradewatch.offset", b"%d" % record.offset),
     ]
-
-
-def _source(tp: TP, record: Record) -> Source:
-    """Return where on the raw topic a record of ``grade-events`` came from."""
-    try:
-        (_, topic), (_, partition), (_, offset) = record.headers
-        return Source(topic.decode(), int(partition), int(offset))
-    except ValueError:  # another producer's: it is its own source
-        return Source(*tp, record.offset)
 
 
 def _bug(error: Exception, tp: TP, record: Record) -> Refusal:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 if TYPE_CHECKING:
-    from streams.core.events import Reason
+    from streams.core.events import Instant, Reason
     from streams.core.flow import Fate
     from streams.core.rules import Kind
 
@@ -22,8 +22,11 @@ class Tally:
         """Start at nothing."""
         self.fates: Tallied[Fate] = Tallied()
         self.refused: Tallied[Reason] = Tallied()
-        self.alerts: Tallied[tuple[Kind, str]] = Tallied()  # by kind and severity
+        self.alerts: Tallied[tuple[str, Kind, str, str]] = Tallied()  # in the labels' order
         self.without_baseline = 0
+        self.gaps = 0
+        self.failures = 0
+        self.clock: Instant = ""  # of the partition, as of the batch's end
 
 
 class Metrics:
@@ -53,13 +56,23 @@ class Metrics:
         )
         self.alerts = Counter(
             "gradewatch_alerts",
-            "Alerts written to grade-alerts, by kind and severity",
-            ["kind", "severity"],
+            "Steps of alerts written, by audience, kind, transition and severity",
+            ["audience", "kind", "transition", "severity"],
             registry=registry,
         )
         self.overrides_without_baseline = Counter(
             "gradewatch_overrides_without_baseline",
             "Overrides not judged for want of a score to measure them against",
+            registry=registry,
+        )
+        self.gaps = Counter(
+            "gradewatch_gaps",
+            "Events whose old values are not what was known: something before them was lost",
+            registry=registry,
+        )
+        self.failures = Counter(
+            "gradewatch_row_failures",
+            "Rows that could not be looked at when their time came, for a bug of ours",
             registry=registry,
         )
         self.batch_seconds = Histogram(
@@ -107,6 +120,27 @@ class Metrics:
             "1 while /readyz says ready, else 0",
             registry=registry,
         )
+        self.reload_failed = Gauge(
+            "gradewatch_rules_reload_failed",
+            "1 while the rules file as it is now is wrong or not announced, else 0",
+            registry=registry,
+        )
+        self.reload_success = Gauge(
+            "gradewatch_rules_reload_success_timestamp_seconds",
+            "When the rules file was last found good and announced, in seconds since 1970",
+            registry=registry,
+        )
+
+    def identify(self, version: str, rules: str, id_key: str) -> None:
+        """Say what this worker is; what it was before is forgotten.
+
+        Args:
+            version: Of gradewatch.
+            rules: Hash of the rules.
+            id_key: The id key's mark.
+        """
+        self.info.clear()
+        self.info.labels(version, rules, id_key).set(1)
 
     def count(self, agent: str, tally: Tally, seconds: float) -> None:
         """Count a committed batch. One that was dropped is counted when it comes again.
@@ -120,7 +154,9 @@ class Metrics:
             self.records.labels(agent, fate).inc(number)
         for reason, number in tally.refused.items():
             self.refused.labels(agent, reason).inc(number)
-        for (kind, severity), number in tally.alerts.items():
-            self.alerts.labels(kind, severity).inc(number)
+        for labels, number in tally.alerts.items():
+            self.alerts.labels(*labels).inc(number)
+        self.gaps.inc(tally.gaps)
+        self.failures.inc(tally.failures)
         self.overrides_without_baseline.inc(tally.without_baseline)
         self.batch_seconds.labels(agent).observe(seconds)

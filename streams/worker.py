@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from zlib import crc32
 
 from streams.agents import Intake, Scoring, Topic
+from streams.announce import Announcer, Where
 from streams.broker import ports
 from streams.core import rules
-from streams.core.alerts import Judge
 from streams.core.intake import Reader
+from streams.core.packed import wake_of
 from streams.engine import routing
 from streams.engine.app import BatchApp
 from streams.engine.commit import Committer
 from streams.engine.loop import Loop
-from streams.engine.table import Overlay
+from streams.engine.overlay import Overlay
 from streams.engine.transactions import Writer
 from streams.errors import ConfigurationError
 from streams.metrics import Metrics
+from streams.reload import Reload
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from faust import StreamT, TopicT
 
     from streams.agents import Work
+    from streams.core.rules import Rules
     from streams.engine.fetch import RecordBatch
     from streams.engine.restore import BatchRecovery
     from streams.engine.table import BatchTable
@@ -61,7 +64,7 @@ class Worker:
         metrics: Its numbers.
         port: TCP port of its web views.
         url: Where other workers reach them.
-        rules: The rules in force.
+        reload: The rules file, looked at while the worker runs.
     """
 
     def __init__(self, settings: Settings, cluster: Cluster) -> None:
@@ -76,10 +79,6 @@ class Worker:
         """
         self.settings = settings
         self.metrics = Metrics()
-        self.rules = read_rules(settings)
-        self.metrics.info.labels(version("gradewatch"), self.rules.hash, settings.id_key_mark).set(
-            1
-        )
         self._kafka = cluster.kafka
         self.port = settings.web_port or ports.choose(0)
         host = f"[{settings.web_host}]" if ":" in settings.web_host else settings.web_host
@@ -96,7 +95,9 @@ class Worker:
 
         raw, events = topic(settings.raw_topic), topic("grade-events")
         changelog, refused = topic("grade-scores-changelog"), topic("grade-events-refused")
+        self.reload = self._reload(Where(topic("grade-rules").name, *events))
         self.sources = (raw.name, events.name)
+        self.app.idle_topics = frozenset({raw.name})
         self._changelog = changelog
         self.table = cast(
             "BatchTable",
@@ -109,12 +110,16 @@ class Worker:
             ),
         )
         reader = Reader(settings.tenants, settings.default_tenant)
-        judge = Judge(self.rules, settings.read_id_key())
-        written = {"alerts": topic("grade-alerts"), "changelog": changelog, "refused": refused}
+        id_key = settings.read_id_key()
+        written = {
+            "alerts": topic("grade-alerts"), "posted": topic("grade-alerts-posted"),
+            "state": topic("grade-alerts-state"), "changelog": changelog, "refused": refused,
+        }  # fmt: skip
         self.table.source = events.name
+        self.table.data.wake_of = wake_of
         overlay = Overlay(self.table.data)
-        self._run(raw, Intake(reader, events, refused), Overlay(self.table.data))
-        self._run(events, Scoring(judge, cluster.events_id, overlay, written), overlay)
+        self._run(raw, Intake(reader, raw, events, refused), Overlay(self.table.data))
+        self._run(events, Scoring(id_key, cluster.events_id, overlay, written), overlay)
 
     @property
     def consumer(self) -> Consumer:
@@ -150,6 +155,11 @@ class Worker:
         ]
         return reasons
 
+    def warnings(self) -> list[str]:
+        """Return what somebody should look at, though this worker does what it should."""
+        failed = self.reload.failed
+        return [f"the rules file as it is now is not in force: {failed}"] if failed else []
+
     def restoring(self) -> set[int]:
         """Return the partitions that are ours, and whose rows are not whole yet."""
         return {tp.partition for tp in self.recovery.changelog.restoring}
@@ -181,6 +191,20 @@ class Worker:
         metrics.stalled.set(len(self.app.watch.stalled))
         for tp, lag in self.app.watch.lags().items():
             metrics.lag.labels(tp.topic, tp.partition).set(lag)
+
+    def _reload(self, where: Where) -> Reload:
+        settings = self.settings
+        own = f"{settings.group}-rules-{self._member}" if settings.exactly_once else None
+        announcer = Announcer(self._kafka, settings.group, own, where)
+
+        def taken(rules: Rules) -> None:
+            self.metrics.identify(version("gradewatch"), rules.hash, settings.id_key_mark)
+
+        reload = Reload(
+            settings.rules, lambda: read_rules(settings), announcer, self.metrics, taken
+        )
+        self.app.besides.append(reload)
+        return reload
 
     def _bytes(self, topic: Topic) -> TopicT:
         return self.app.topic(topic.name, key_serializer="raw", value_serializer="raw")

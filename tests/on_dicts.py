@@ -12,20 +12,19 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from streams.core import alerts, events, flow, rules
-from streams.core.alerts import Judge
 from streams.core.canvas import Refusal
 from streams.core.intake import Reader
-from streams.core.rows import Position, Row, Source
+from streams.core.replay import Replay
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from streams.core.events import GradeEvent
+    from streams.core.rows import Row
 
 ROOT: Final = Path(__file__).parent.parent
 
-SHIPPED_RULES: Final = rules.load((ROOT / "rules.yaml").read_text(), "rules.yaml")
-"""The rules.yaml that stands in the repository."""
+FOUR_RULES: Final = rules.load((ROOT / "tests" / "four-rules.yaml").read_text(), "four-rules.yaml")
+"""One rule without a life of each of four kinds."""
 
 ID_KEY: Final = b"a key of the tests alone"
 
@@ -41,16 +40,18 @@ class Play:
     """A log played so far.
 
     Attributes:
-        held: The rows as the worker holds them.
+        replay: What plays it.
+        reader: What takes raw records in.
         alerts: What was written to ``grade-alerts``, in order.
+        posted: What was written to ``grade-alerts-posted``, in order.
         events: What was written to ``grade-events``; None for a record that was not.
         journeys: Every record's fate: ``refused/<reason>``, ``ignored`` or ``passed/<fate>``.
     """
 
-    judge: Judge = field(default_factory=lambda: Judge(SHIPPED_RULES, ID_KEY))
+    replay: Replay = field(default_factory=lambda: Replay(FOUR_RULES, ID_KEY))
     reader: Reader = field(default_factory=Reader)
-    held: dict[Key, Row] = field(default_factory=dict)
     alerts: list[dict[str, Any]] = field(default_factory=list)
+    posted: list[dict[str, Any]] = field(default_factory=list)
     events: list[dict[str, Any] | None] = field(default_factory=list)
     journeys: list[str] = field(default_factory=list)
 
@@ -62,7 +63,7 @@ class Play:
             first_offset: Of ``grade-events``; by default they follow those played before.
         """
         offset = len(self.journeys) if first_offset is None else first_offset
-        for at, (value, timestamp, source) in enumerate(records, offset):
+        for at, (value, timestamp, _) in enumerate(records, offset):
             taken = flow.take_in(self.reader, value, timestamp)
             if taken is None or isinstance(taken, Refusal):
                 fate = "ignored" if taken is None else f"refused/{taken.reason}"
@@ -70,21 +71,22 @@ class Play:
                 self.events.append(None)
                 continue
             self.events.append(msgspec.json.decode(taken.value))
-            position = Position("topic-id", at)
-            outcome = flow.score(self.judge, self._row_of, taken.value, position, Source(*source))
-            if outcome.row is not None and outcome.event is not None:
-                self.held[_key(outcome.event)] = outcome.row
-            self.alerts += [msgspec.json.decode(alerts.encode(alert)) for alert in outcome.alerts]
+            outcome = self.replay.step(taken.value, at)
+            for told in outcome.told:
+                heard = self.posted if told.alert.audience == alerts.POSTED else self.alerts
+                heard.append(msgspec.json.decode(alerts.encode(told.alert)))
             self.journeys.append(f"passed/{outcome.fate}")
         return self
+
+    @property
+    def held(self) -> dict[Key, Row]:
+        """The rows as the worker holds them."""
+        return {_key(owner, item): row for (owner, item), row in self.replay.rows.items()}
 
     @property
     def rows(self) -> dict[Key, dict[str, Any]]:
         """The rows that the web shows."""
         return {key: shown(row) for key, row in self.held.items() if row.known}
-
-    def _row_of(self, event: GradeEvent) -> Row | None:
-        return self.held.get(_key(event))
 
 
 def shown(row: Row) -> dict[str, Any]:
@@ -111,5 +113,6 @@ def shown(row: Row) -> dict[str, Any]:
     }
 
 
-def _key(event: GradeEvent) -> Key:
-    return event.tenant, event.student_id, event.course_id
+def _key(owner: bytes, item: bytes) -> Key:
+    tenant, _, student = owner.decode().rpartition(":")
+    return tenant, student, item.decode()

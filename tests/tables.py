@@ -11,7 +11,10 @@ from streams.worker import Cluster, Worker
 if TYPE_CHECKING:
     from streams.engine.table import PartitionStore
 
-OURS = ("grade-events", "grade-events-refused", "grade-alerts", "grade-scores-changelog")
+OURS = (
+    "grade-events", "grade-events-refused", "grade-scores-changelog",
+    "grade-alerts", "grade-alerts-posted", "grade-alerts-state", "grade-rules",
+)  # fmt: skip
 
 
 def a_worker(kind: type[Worker] = Worker, **told: Any) -> Worker:  # noqa: ANN401 - settings

@@ -7,18 +7,21 @@ import json
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import pytest
 from faust.types import TP
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.agents import REFUSED_BYTES, Intake, Scoring, Topic
-from streams.core import canvas, flow, rules
-from streams.core.alerts import Judge
+from streams.core import canvas, events, flow, rules
+from streams.core.clock import ITEM, OWNER
+from streams.core.events import Control
 from streams.core.flow import Fate
 from streams.core.intake import Reader
+from streams.core.replay import announcement
 from streams.engine.fetch import RecordBatch
-from streams.engine.table import Overlay
-from streams.settings import shipped
+from streams.engine.overlay import Overlay
+from tests.on_dicts import FOUR_RULES
 from tests.scenarios import (
     a_course_grade_change,
     a_grade_change,
@@ -31,16 +34,21 @@ from tests.tables import a_store
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import pytest
-
     from streams.agents import Work
+    from streams.engine.table import PartitionStore
 
 EVENTS, REFUSED = Topic("grade-events", 4), Topic("grade-events-refused", 2)
+RAW = Topic("canvas-live-events", 3)
 WRITTEN = {
     "alerts": Topic("grade-alerts", 4),
+    "posted": Topic("grade-alerts-posted", 4),
+    "state": Topic("grade-alerts-state", 4),
     "changelog": Topic("grade-scores-changelog", 4),
     "refused": REFUSED,
 }
+
+
+ALERTS = ("alerts", "posted", "state")
 
 
 class Record(NamedTuple):
@@ -53,9 +61,8 @@ class Record(NamedTuple):
     headers: Sequence[tuple[str, bytes]] = ()
 
 
-def a_judge() -> Judge:
-    text = shipped("rules.yaml").read_text()
-    return Judge(rules.load(text, "rules.yaml"), b"sixteen bytes or more")
+def a_scoring(store: PartitionStore) -> Scoring:
+    return Scoring(b"sixteen bytes or more", "topic-id", Overlay(store), WRITTEN)
 
 
 def a_batch(topic: str, partition: int, records: Sequence[Record]) -> RecordBatch:
@@ -80,14 +87,14 @@ def produced(work: Work, topic: str) -> list[Any]:
 
 
 def taken_in(values: Sequence[bytes | None]) -> Work:
-    intake = Intake(Reader(), EVENTS, REFUSED)
+    intake = Intake(Reader(), RAW, EVENTS, REFUSED)
     return asyncio.run(intake.work(a_batch("canvas-live-events", 1, raw(values))))
 
 
 def test_intake_keys_events_by_student_and_tells_where_they_came_from() -> None:
     work = taken_in([a_course_grade_change(student="48")])
 
-    [(_, record)] = produced(work, "grade-events")
+    [record] = [record for _, record in produced(work, "grade-events") if record.key]
     assert record.key.endswith(b":48")
     assert dict(record.headers) == {
         "gradewatch.topic": b"canvas-live-events",
@@ -164,44 +171,104 @@ TIMELINE = [
 ]
 
 
-def canonical(values: Sequence[bytes]) -> list[Record]:
-    """Return the records of ``grade-events``, on one partition."""
+LIVING = rules.Rules.model_validate(
+    {
+        "grace": "1s",
+        "rules": [
+            {"id": "at-once", "kind": "score_drop", "points": 10, "severity": "warning"},
+            {"id": "low", "kind": "score_below", "floor": 72, "severity": "info", "for": "5s"},
+            {
+                "id": "fall", "kind": "score_drop", "points": 10, "severity": "info",
+                "expire": "15s",
+            },
+        ],
+    }
+)  # fmt: skip
+
+
+def canonical(values: Sequence[bytes], in_force: rules.Rules = FOUR_RULES) -> list[Record]:
+    """Return the records of ``grade-events``, on one partition: rules, events, watermarks."""
     reader = Reader()
-    kept = []
+    announced = events.encode(announcement(in_force, moment(0)))
+    kept = [Record(0, milliseconds(moment(0)), None, announced)]
+    latest = moment(0)
     for record in raw(values):
         taken = flow.take_in(reader, record.value, record.timestamp)
         if isinstance(taken, flow.Passed):
             kept.append(Record(0, record.timestamp, taken.key, taken.value))
+            latest = max(latest, taken.event_time)
+            kept.append(Record(0, record.timestamp, None, watermark(latest)))
+    kept.append(kept[-1]._replace(value=watermark(moment(3600))))
     return [record._replace(offset=number) for number, record in enumerate(kept)]
 
 
-def scored(records: Sequence[Record], cuts: set[int]) -> tuple[dict[bytes, bytes], list[Any], Any]:
-    """Return rows, alerts and fates of a log cut into batches at some offsets."""
+def watermark(at: str) -> bytes:
+    return events.encode(Control(kind="watermark", topic=RAW.name, partitions=1, at=at))
+
+
+def scored(
+    records: Sequence[Record], cuts: set[int]
+) -> tuple[dict[bytes, bytes], dict[str, list[Any]], dict[Fate, int]]:
+    """Return rows, alerts by topic and fates of a log cut into batches at some offsets."""
     store = a_store()
-    scoring = Scoring(a_judge(), "topic-id", Overlay(store), WRITTEN)
-    alerts, fates = [], dict.fromkeys(Fate, 0)
+    scoring = a_scoring(store)
+    alerts: dict[str, list[Any]] = {WRITTEN[name].name: [] for name in ALERTS}
+    fates = dict.fromkeys(Fate, 0)
     edges = sorted({0, len(records), *(cut for cut in cuts if cut < len(records))})
     for start, end in pairwise(edges):
         work = asyncio.run(scoring.work(a_batch("grade-events", 0, records[start:end])))
         store.publish(0, work.changes)
-        alerts += [record for _, record in produced(work, "grade-alerts")]
+        for topic, told in alerts.items():
+            told += [record for _, record in produced(work, topic)]
         for fate, number in work.tally.fates.items():
             fates[fate] += number
-    return {key: store[key] for key in store}, alerts, fates
+    rows = {key: store[key] for key in store}
+    state = store.row(0, OWNER, ITEM)
+    assert state is not None
+    return rows | {OWNER: state}, alerts, fates
 
 
-@given(st.sets(st.integers(1, 9)))
+@pytest.mark.parametrize("in_force", [FOUR_RULES, LIVING], ids=["at once", "living"])
+@given(cuts=st.sets(st.integers(1, 20)))
 @settings(max_examples=30, deadline=None)
-def test_no_cut_into_batches_changes_rows_alerts_or_fates(cuts: set[int]) -> None:
-    records = canonical(TIMELINE)
+def test_no_cut_into_batches_changes_rows_alerts_or_fates(
+    in_force: rules.Rules, cuts: set[int]
+) -> None:
+    records = canonical(TIMELINE, in_force)
 
     assert scored(records, cuts) == scored(records, set())
+
+
+def test_living_alerts_come_with_the_clock_and_last_states_are_kept_by_fingerprint() -> None:
+    _, alerts, _ = scored(canonical(TIMELINE, LIVING), set())
+
+    told = [json.loads(record.value) for record in alerts["grade-alerts"]]
+    assert [
+        (alert["rule"], alert["student_id"], alert["transition"], alert["reason"])
+        for alert in told
+        if alert["rule"] != "at-once"
+    ] == [
+        ("fall", "48", "opened", "threshold_reached"),
+        ("low", "48", "opened", "threshold_reached"),
+        ("fall", "49", "opened", "threshold_reached"),
+        ("low", "49", "opened", "threshold_reached"),
+        ("fall", "48", "resolved", "expired"),
+        ("fall", "49", "resolved", "expired"),
+    ]
+    assert all(
+        record.key == json.loads(record.value)["fingerprint"].encode()
+        for record in alerts["grade-alerts-state"]
+    )
+    assert {record.value for record in alerts["grade-alerts-state"]} == {
+        record.value for name in ("alerts", "posted") for record in alerts[WRITTEN[name].name]
+    }
 
 
 def test_the_timeline_gives_the_alerts_it_tells_of() -> None:
     rows, alerts, fates = scored(canonical(TIMELINE), set())
 
-    told = [json.loads(record.value) for record in alerts]
+    told = [json.loads(record.value) for record in alerts["grade-alerts"]]
+    posted = [json.loads(record.value) for record in alerts["grade-alerts-posted"]]
     assert [(alert["kind"], alert["student_id"], alert["change"]) for alert in told] == [
         ("score_drop", "48", -12.75),
         ("override_raised", "48", 23.5),
@@ -212,7 +279,8 @@ def test_the_timeline_gives_the_alerts_it_tells_of() -> None:
         "course_grade_change",
         "grade_change",
     ]
-    assert len(rows) == 3
+    assert [alert["change"] for alert in posted] == [-12.75, -30.0]
+    assert len(rows) == 3 + 1  # the partition's own state
     assert fates[Fate.DUPLICATE] == 1
     assert fates[Fate.LATE] == 1
 
@@ -229,21 +297,17 @@ def test_records_delivered_again_change_no_row_and_repeat_no_alert() -> None:
 
 
 def test_no_alert_header_holds_a_student_id() -> None:
-    alerts = scored(canonical([a_course_grade_change("4815162342", current=(90.0, 60.0))]), set())[
-        1
-    ]
+    fall = a_course_grade_change("4815162342", current=(90.0, 60.0))
+    _, alerts, _ = scored(canonical([fall]), set())
 
-    assert alerts
-    assert all(b"4815162342" not in value for _, value in alerts[0].headers)
+    for told in alerts.values():
+        assert told
+        assert all(b"4815162342" not in value for one in told for _, value in one.headers)
 
 
 def test_a_foreign_record_on_grade_events_is_refused_not_raised() -> None:
     foreign = Record(0, 0, b"k", b'{"type":"nobody_knows"}')
-    work = asyncio.run(
-        Scoring(a_judge(), "topic-id", Overlay(a_store()), WRITTEN).work(
-            a_batch("grade-events", 0, [foreign])
-        )
-    )
+    work = asyncio.run(a_scoring(a_store()).work(a_batch("grade-events", 0, [foreign])))
 
     assert work.tally.refused == {"internal": 1}
     assert len(produced(work, "grade-events-refused")) == 1

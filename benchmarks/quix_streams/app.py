@@ -6,28 +6,27 @@ It decides with the same core as our worker, so that what differs is the way rec
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from quixstreams import Application, message_context
 from quixstreams.models import Serializer
 
-from streams.core import alerts, flow, rules
-from streams.core.alerts import Judge
+from benchmarks import feed
+from streams.core import alerts, flow
+from streams.core.instants import instant
 from streams.core.intake import Reader
-from streams.core.rows import Position, Row, Source, decode_row, encode_row
-from streams.settings import load, shipped
 
 if TYPE_CHECKING:
     from quixstreams import State
     from quixstreams.models import Topic
 
-    from streams.core.events import GradeEvent
+    from streams.core.flow import Partition
 
 BOOTSTRAP, NAMESPACE, STATE_DIR, STAGE = sys.argv[1:5]
-settings = load(namespace=NAMESPACE)
 app = Application(
     BOOTSTRAP,
-    consumer_group=settings.group,
+    consumer_group=f"{NAMESPACE}-gradewatch",
     auto_offset_reset="earliest",
     commit_interval=0.1,  # as Kafka Streams with EOS; 5 s is the default
     processing_guarantee="exactly-once",
@@ -41,7 +40,6 @@ app = Application(
     producer_extra_config={"linger.ms": 20, "transaction.timeout.ms": 10_000},
 )
 reader = Reader()
-judge = Judge(rules.load(shipped("rules.yaml").read_text(), "rules.yaml"), b"sixteen bytes or more")
 
 
 class PassedValue(Serializer):
@@ -53,7 +51,7 @@ class PassedValue(Serializer):
 
 
 def topic(name: str, serializer: str | Serializer = "bytes") -> Topic:
-    return app.topic(settings.topic(name), "bytes", "bytes", serializer, "bytes")
+    return app.topic(f"{NAMESPACE}-{name}", "bytes", "bytes", serializer, "bytes")
 
 
 events = topic("grade-events", PassedValue())
@@ -64,25 +62,54 @@ def taken_in(value: bytes, _key: object, timestamp: int, _headers: object) -> fl
     return taken if isinstance(taken, flow.Passed) else None
 
 
-def scored(
-    value: bytes, _key: object, _timestamp: int, _headers: object, state: State
-) -> list[bytes]:
-    def row_of(event: GradeEvent) -> Row | None:
-        held: Any = state.get_bytes(event.course_id)
-        return None if held is None else decode_row(held)
+class Stage:
+    """Partitions of ``grade-events``, each with a clock that goes by the records it is given.
 
-    at, source = Position("topic", message_context().offset), Source("raw", 0, 0)
-    outcome = flow.score(judge, row_of, value, at, source)
-    if outcome.event is not None and outcome.row is not None:
-        state.set_bytes(outcome.event.course_id, encode_row(outcome.row))
-    return [alerts.encode(alert) for alert in outcome.alerts]
+    Quix Streams keeps state by key, and gives none to a record without one: what steers the flow
+    does not come here.
+    """
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._partitions: dict[int, Partition] = {}
+        self._worked: Counter[int] = Counter()
+        self._state: State | None = None
+
+    def scored(
+        self, value: bytes, _key: object, timestamp: int, _headers: object, state: State
+    ) -> list[bytes]:
+        """Return the staff's alerts of an event."""
+        context = message_context()
+        number, self._state = context.partition, state
+        if number not in self._partitions:
+            self._partitions[number] = feed.a_partition(number, feed.Rows(self._get, self._put))
+        partition = self._partitions[number]
+        told = partition.step(value, context.offset).told
+        self._worked[number] += 1
+        if self._worked[number] % (feed.EVERY // feed.PARTITIONS) == 0:
+            partition.step(feed.watermark(instant(timestamp)), context.offset)
+        return [alerts.encode(alert) for _, alert in told if alert.audience == alerts.STAFF]
+
+    def _get(self, _owner: bytes, item: bytes) -> bytes | None:
+        assert self._state is not None  # noqa: S101 - within scored
+        held: Any = self._state.get_bytes(item.decode())
+        return None if held is None else bytes(held)
+
+    def _put(self, _owner: bytes, item: bytes, row: bytes) -> None:
+        assert self._state is not None  # noqa: S101 - within scored
+        self._state.set_bytes(item.decode(), row)
+
+
+def is_event(_value: bytes, key: bytes | None, _timestamp: int, _headers: object) -> bool:
+    return key is not None
 
 
 if STAGE == "whole":
-    intake = app.dataframe(topic(settings.raw_topic)).apply(taken_in, metadata=True)
+    intake = app.dataframe(topic("canvas-live-events")).apply(taken_in, metadata=True)
     intake.filter(lambda passed: passed is not None).to_topic(events, key=lambda told: told.key)
 
-scoring = app.dataframe(events).apply(scored, stateful=True, metadata=True, expand=True)
+scoring = app.dataframe(events).filter(is_event, metadata=True)
+scoring = scoring.apply(Stage().scored, stateful=True, metadata=True, expand=True)
 scoring.to_topic(topic("grade-alerts"))
 
 if __name__ == "__main__":

@@ -5,8 +5,9 @@ However the owner ends - returned, interrupted, killed - its children get anothe
 guard sees that: it works alike on Linux and macOS, and whichever thread started it (Linux's
 parent-death signal follows the thread, not the process).
 
-A ``SIGTERM`` to the guard ends the command too. A ``SIGKILL`` to it frees the command: that is how
-``gradewatch broker start`` leaves a broker behind once it answers.
+A ``SIGTERM`` to the guard ends the command too, and a ``SIGHUP`` is passed on to it, which ignores
+it unless it asks for it. A ``SIGKILL`` to the guard frees the command: that is how ``gradewatch
+broker start`` leaves a broker behind once it answers.
 """
 
 from __future__ import annotations
@@ -39,9 +40,11 @@ def main(owner: int, command: list[str]) -> int:
         ended = True
 
     signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if os.getppid() != owner:
         return 1
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=2, stderr=2)
+    signal.signal(signal.SIGHUP, lambda *_: child.send_signal(signal.SIGHUP))
     try:
         print(child.pid, flush=True)  # noqa: T201 - our owner reads it
         while child.poll() is None and os.getppid() == owner and not ended:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 
 import click
 
+from streams.cli.lazy import Lazy
 from streams.errors import GradewatchError
 
 COMMANDS = {
@@ -18,27 +18,13 @@ COMMANDS = {
     "workers": "streams.cli.workers:workers",
     "events": "streams.cli.events:events",
     "scores": "streams.cli.scores:scores",
+    "rules": "streams.cli.rules:rules",
     "alerts": "streams.cli.alerts:alerts",
 }
-"""Command → where it lives. Imported when called, so that ``--help`` answers at once."""
+"""Command → where it lives."""
 
 
-class _Commands(click.Group):
-    """Loads a command when it is named."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name not in COMMANDS:
-            return None
-        module, _, name = COMMANDS[cmd_name].partition(":")
-        command = getattr(importlib.import_module(module), name)
-        assert isinstance(command, click.Command)  # noqa: S101 - our own table
-        return command
-
-
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Lazy, table=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="gradewatch")
 def cli() -> None:
     """Canvas grade events in, course scores kept, alerts out - on your own Kafka.

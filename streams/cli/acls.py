@@ -12,7 +12,8 @@ import click
 from streams import acls as cluster
 from streams import admin, settings
 from streams.cli.asking import ask, errors_exit_1
-from streams.core.acls import Acl, Plan, Resource, Role, covers, plan, required
+from streams.core.acl_plan import Plan, covers, plan
+from streams.core.acls import Acl, Resource, Role, required
 from streams.errors import GradewatchError
 
 if TYPE_CHECKING:
@@ -47,7 +48,9 @@ _roles = click.option(
     help="What it does; several may be named.",
 )
 _group = click.option(
-    "--group", "reader_group", help="Consumer group of a program that reads as alerts or refused."
+    "--group",
+    "reader_group",
+    help="Consumer group of a program that reads as alerts, posted or refused.",
 )
 _host = click.option("--host", default="*", show_default=True, help="Address it comes from.")
 _principal = click.option("--principal", type=_Principal(), required=True, help="Such as User:x.")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from streams import admin, settings
+from streams.cli.explain import explain, why_not_
 from streams.cli.reading import behind, reader
 
 if TYPE_CHECKING:
@@ -27,6 +28,10 @@ WAIT_MS = 500
 @click.group()
 def alerts() -> None:
     """Look at alerts."""
+
+
+alerts.add_command(explain)
+alerts.add_command(why_not_)
 
 
 @alerts.command()
@@ -72,12 +77,23 @@ def line(alert: dict[str, Any]) -> str:
         ... })
         '2026-02-03 12:30:05 warning score_drop  student 48 course 565  84.25 → 71.5 (-12.75)  Current score fell'
     """  # noqa: E501 - one line
+    when = alert["event_time"]
+    before, after, change = (alert.get(name) for name in ("before", "after", "change"))
+    moved = f"{_shown(before)} → {_shown(after)}"
+    if change is not None:
+        moved += f" ({change:+g})"
+    step = alert.get("transition", "opened")
     told = (
-        f"{alert['event_time'][:19].replace('T', ' ')} {alert['severity']} {alert['kind']}"
+        f"{alert.get('changed_at', when)[:19].replace('T', ' ')}"
+        f" {alert['severity']} {alert['kind']}{'' if step == 'opened' else f' {step}'}"
         f"  student {alert['student_id']} course {alert['course_id']}"
-        f"  {alert['before']:g} → {alert['after']:g} ({alert['change']:+g})  {alert['summary']}"
+        f"  {moved}  {alert['summary']}"
     )
     return "".join(character if character.isprintable() else "?" for character in told)
+
+
+def _shown(score: float | None) -> str:
+    return "none" if score is None else f"{score:g}"
 
 
 def _compact(alert: dict[str, Any]) -> str:

@@ -180,11 +180,11 @@ async def _until_worked(
     while True:
         worker.require_alive()
         numbers = await asyncio.to_thread(worker.numbers)
-        bars.update(scoring, total=numbers.passed, completed=numbers.of("scoring"))
+        bars.update(scoring, total=numbers.passed, completed=numbers.scored)
         if (
             player.done()
             and numbers.of("intake") >= await player
-            and numbers.of("scoring") >= numbers.passed
+            and numbers.scored >= numbers.passed
         ):
             return numbers
         worked = numbers.of("intake") + numbers.of("scoring")
@@ -210,13 +210,12 @@ def _summary(
     settings: Settings, played: int, numbers: Numbers, shown: Counter[str], seconds: float
 ) -> Summary:
     """Return what became of every record, and whether it adds up."""
-    agents = {agent: numbers.of(agent) for agent in ("intake", "scoring")}
     checks = {
-        f"events played {played} = records intake worked on {agents['intake']}": (
-            played == agents["intake"]
+        f"events played {played} = records intake worked on {numbers.of('intake')}": (
+            played == numbers.of("intake")
         ),
-        f"records passed {numbers.passed} = records scoring worked on {agents['scoring']}": (
-            numbers.passed == agents["scoring"]
+        f"events passed {numbers.passed} = events scoring worked on {numbers.scored}": (
+            numbers.passed == numbers.scored
         ),
         f"alerts written {numbers.alerts.total()} = alerts shown {shown.total()}": (
             numbers.alerts == shown

@@ -36,7 +36,7 @@ class Numbers(NamedTuple):
     Attributes:
         fates: Records by agent and fate.
         refused: Refused records by reason, of both agents.
-        alerts: Alerts by kind.
+        alerts: Steps of alerts written to grade-alerts, by kind.
     """
 
     fates: Counter[tuple[str, str]]
@@ -48,8 +48,13 @@ class Numbers(NamedTuple):
         return sum(number for (who, _), number in self.fates.items() if who == agent)
 
     @property
+    def scored(self) -> int:
+        """How many events scoring has worked on: control records are none."""
+        return self.of("scoring") - self.fates["scoring", "control"]
+
+    @property
     def passed(self) -> int:
-        """How many records intake wrote to ``grade-events``."""
+        """How many events intake wrote to ``grade-events``; its control records are none."""
         return self.fates["intake", "passed"]
 
 
@@ -172,7 +177,7 @@ class WorkerProcess:
                     numbers.fates[labels["agent"], labels["fate"]] += value
                 elif sample.name == "gradewatch_refused_total":
                     numbers.refused[labels["reason"]] += value
-                elif sample.name == "gradewatch_alerts_total":
+                elif sample.name == "gradewatch_alerts_total" and labels["audience"] == "staff":
                     numbers.alerts[labels["kind"]] += value
         return numbers
 

@@ -1,7 +1,7 @@
 """Several worker processes as one: started, started again when they end, stopped together.
 
 One process works on one core. Each is a worker of its own to Kafka: id ``<worker id>-<number>``,
-web views on the base port + number.
+web views on the base port + number. SIGHUP goes to all of them.
 """
 
 from __future__ import annotations
@@ -60,6 +60,11 @@ class _Child:
             log.error("%s exited with %d; starts again in %.0f s", self.name, code, self._pause)
         return code
 
+    def reload(self) -> None:
+        """Have it look at its rules file, if it runs."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGHUP)
+
     def stop(self) -> int:
         """End it; return its exit code, 0 where it does not run."""
         if self.process is None:
@@ -95,6 +100,7 @@ def supervise(settings: Settings, processes: int) -> int:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, tell)
+    signal.signal(signal.SIGHUP, lambda *_: _reload(children))
     log.info("%d workers, %s to %s", processes, children[0].name, children[-1].name)
     code = None
     while not told and code not in FINAL:
@@ -110,6 +116,11 @@ def supervise(settings: Settings, processes: int) -> int:
     if code in FINAL:
         return int(code or 0)
     return int(any(codes))
+
+
+def _reload(children: list[_Child]) -> None:
+    for child in children:
+        child.reload()
 
 
 def _numbered(settings: Settings, number: int) -> Settings:

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 import os
+import signal
 import socket
 import sys
 import threading
@@ -22,8 +23,6 @@ from streams.errors import ConfigurationError, GradewatchError
 from streams.worker import Cluster, Worker
 
 if TYPE_CHECKING:
-    import signal
-
     from streams.settings import Settings
 
 log = logging.getLogger("gradewatch.worker")
@@ -58,12 +57,14 @@ def worker(web_host: str | None, web_port: int | None, processes: int) -> int:
     """Turn grade events into scores and alerts, and answer who asks for scores.
 
     Ctrl-C and SIGTERM stop it; what it worked on is committed first, unless Kafka is away: then
-    the next start works on it again. With --processes, one that ends is started again.
+    the next start works on it again. With --processes, one that ends is started again. The rules
+    file is looked at every 2 s, and at SIGHUP: what it says takes effect without a restart.
 
     Exit codes: 0 stopped, 1 failed or stopped uncommitted, 65 records that were never read are
     gone from the log, 69 Kafka unavailable, 78 configuration, or topics that are not as topics.yaml
     says.
     """
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the rules are read at the start anyway
     chosen = settings.load(web_host=web_host, web_port=web_port)
     if processes > 1:
         _log_to_stderr()
@@ -83,6 +84,7 @@ def worker(web_host: str | None, web_port: int | None, processes: int) -> int:
             "GRADEWATCH_INSECURE_KAFKA)", chosen.kafka_security_protocol,
         )  # fmt: skip
     who = "needs the token" if access.token else "no token: any user of this machine can read them"
+    built.reload.begin()
     log.info("worker %s starts; scores at %s (%s)", chosen.worker_id, built.url, who)
     return _run(built)
 
@@ -133,6 +135,7 @@ def _run(built: Worker) -> int:
     process = _Process(
         built.app, loop=loop, quiet=True, redirect_stdouts=False, override_logging=False
     )
+    loop.add_signal_handler(signal.SIGHUP, built.reload.look_now)
     process.spinner = None  # quiet as it is told to be, it would still steer the terminal
     try:
         process.execute_from_commandline()

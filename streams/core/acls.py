@@ -1,8 +1,8 @@
-"""topics.yaml → the fewest ACLs with which each role works, and what a principal lacks of them.
+"""topics.yaml → the fewest ACLs with which each role works.
 
 Kafka's own implications are used, not repeated: READ, WRITE and ALTER include DESCRIBE, and
 ALTER_CONFIGS includes DESCRIBE_CONFIGS. Without any one of these ACLs something stops; each says
-what. Nothing here takes a right away: what is granted beyond them is only named.
+what.
 """
 
 from __future__ import annotations
@@ -11,10 +11,19 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from streams.core.topic_file import ALERTS, CHANGELOG, EVENTS, RAW, REFUSED
+from streams.core.topic_file import (
+    ALERTS,
+    CHANGELOG,
+    EVENTS,
+    POSTED,
+    RAW,
+    REFUSED,
+    RULES,
+    STATE,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from streams.core.topic_file import Spec, Topics
 
@@ -27,7 +36,9 @@ class Role(StrEnum):
     OPERATOR = "operator"
     """Plans and applies topics, lists and removes workers, runs the doctor."""
     ALERTS = "alerts"
-    """Reads ``grade-alerts``, by ``gradewatch alerts tail`` or a program of yours."""
+    """Reads ``grade-alerts`` and ``-state``, by ``gradewatch alerts`` or a program of yours."""
+    POSTED = "posted"
+    """Reads ``grade-alerts-posted``: a program of yours that must not see unposted scores."""
     REFUSED = "refused"
     """Reads ``grade-events-refused``: ``gradewatch events refused list`` and ``show``."""
     PRODUCER = "producer"
@@ -64,11 +75,12 @@ class Operation(StrEnum):
     TWO_PHASE_COMMIT = "TWO_PHASE_COMMIT"
 
 
-_INCLUDE: Final = {
-    Operation.DESCRIBE: {Operation.READ, Operation.WRITE, Operation.DELETE, Operation.ALTER},
-    Operation.DESCRIBE_CONFIGS: {Operation.ALTER_CONFIGS},
+_READ: Final = {
+    Role.ALERTS: (ALERTS, STATE),
+    Role.POSTED: (POSTED,),
+    Role.REFUSED: (REFUSED,),
 }
-"""Operation → those that include it (Kafka's ``StandardAuthorizer``)."""
+"""What those read that only read."""
 
 CLUSTER_NAME: Final = "kafka-cluster"
 """What Kafka calls the one cluster there is."""
@@ -100,46 +112,6 @@ class Acl:
         return f"{self.operation} on {kind} {self.name}{'*' if self.prefixed else ''}"
 
 
-@dataclass(frozen=True)
-class Binding:
-    """An ACL as a cluster has it.
-
-    Attributes:
-        principal: Whom it is about: ``User:name``; ``User:*`` is everybody.
-        host: The address they come from; ``*`` is any.
-        allow: Whether it allows; else it denies, which wins over all that allow.
-        acl: What.
-    """
-
-    principal: str
-    host: str
-    allow: bool
-    acl: Acl
-
-    def __str__(self) -> str:
-        """Return it in words."""
-        verb = "ALLOW" if self.allow else "DENY"
-        place = "" if self.host == "*" else f" from {self.host}"
-        return f"{verb} {self.principal} {self.acl}{place}"
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a principal's ACLs are, beside what they have to be.
-
-    Attributes:
-        principal: Whose.
-        missing: To be granted; in the order of `required`.
-        denied: What is needed and denied, with what denies it: a person must decide.
-        beyond: What is allowed and not needed; only named.
-    """
-
-    principal: str
-    missing: tuple[Acl, ...]
-    denied: tuple[tuple[Acl, Binding], ...]
-    beyond: tuple[Binding, ...]
-
-
 def required(
     topics: Topics,
     group: str,
@@ -167,10 +139,9 @@ def required(
             return [*_of_worker(topics, group, transactions=transactions)]
         case Role.OPERATOR:
             return [*_of_operator(topics, group)]
-        case Role.ALERTS:
-            return [*_of_reader(specs[ALERTS], reader_group)]
-        case Role.REFUSED:
-            return [*_of_reader(specs[REFUSED], reader_group)]
+        case Role.ALERTS | Role.POSTED | Role.REFUSED:
+            read = [specs[name] for name in _READ[role]]
+            return [*_of_reader(reader_group, read)]
         case Role.PRODUCER:
             return [_topic(Operation.WRITE, specs[RAW], "no event can be sent to it")]
         case Role.ACLS:
@@ -183,11 +154,15 @@ def _of_worker(topics: Topics, group: str, *, transactions: bool) -> Iterator[Ac
         RAW: "intake has nothing to read",
         EVENTS: "scoring has nothing to read",
         CHANGELOG: "rows cannot be restored",
+        RULES: "no worker starts: it compares its rules with those in force",
     }
     writes = {
         EVENTS: "intake cannot pass events on",
         CHANGELOG: "rows cannot be kept",
         ALERTS: "alerts cannot be written",
+        POSTED: "alerts on posted facts cannot be written",
+        STATE: "what is open cannot be kept",
+        RULES: "rules cannot be announced",
         REFUSED: "bad events cannot be kept, and block the good ones",
     }
     for spec in topics.specs:
@@ -224,8 +199,9 @@ def _of_operator(topics: Topics, group: str) -> Iterator[Acl]:
     yield _acl(Operation.DESCRIBE, Resource.TRANSACTIONAL_ID, f"{group}-", why, prefixed=True)
 
 
-def _of_reader(spec: Spec, group: str | None) -> Iterator[Acl]:
-    yield _topic(Operation.READ, spec, "it cannot be read")
+def _of_reader(group: str | None, specs: list[Spec]) -> Iterator[Acl]:
+    for spec in specs:
+        yield _topic(Operation.READ, spec, "it cannot be read")
     if group is not None:
         yield _acl(Operation.READ, Resource.GROUP, group, "nothing is read in this group")
 
@@ -238,62 +214,3 @@ def _acl(
     operation: Operation, resource: Resource, name: str, why: str, *, prefixed: bool = False
 ) -> Acl:
     return Acl(resource, name, prefixed, operation, why)
-
-
-def plan(
-    needed: Iterable[Acl], bindings: Iterable[Binding], principal: str, host: str = "*"
-) -> Plan:
-    """Compare what a principal needs with what it has.
-
-    Args:
-        needed: What it needs.
-        bindings: What the cluster has; those of other principals are passed over.
-        principal: ``User:name``.
-        host: Where it comes from; ``*``: from anywhere, so that an ACL for one address is too few.
-
-    Returns:
-        What is missing, denied and beyond.
-    """
-    needs = list(dict.fromkeys(needed))
-    about = [each for each in bindings if each.principal in {principal, "User:*"}]
-    allows = [each for each in about if each.allow and each.host in {"*", host}]
-    denies = [
-        each for each in about if not each.allow and (each.host in {"*", host} or host == "*")
-    ]
-    denied = [(need, each) for need in needs for each in denies if _hurts(each.acl, need)]
-    return Plan(
-        principal=principal,
-        missing=tuple(need for need in needs if not any(covers(each.acl, need) for each in allows)),
-        denied=tuple(denied),
-        beyond=tuple(each for each in about if each.allow and each.acl not in needs),
-    )
-
-
-def covers(granted: Acl, needed: Acl) -> bool:
-    """Tell whether an ACL that allows gives all of another.
-
-    Example:
-        >>> needed = Acl(Resource.TOPIC, "grade-alerts", False, Operation.DESCRIBE)
-        >>> covers(Acl(Resource.TOPIC, "grade-", True, Operation.READ), needed)
-        True
-    """
-    includes = {needed.operation, Operation.ALL} | _INCLUDE.get(needed.operation, set())
-    if granted.resource is not needed.resource or granted.operation not in includes:
-        return False
-    if granted.prefixed:
-        return needed.name.startswith(granted.name)
-    return granted.name == "*" or (granted.name == needed.name and not needed.prefixed)
-
-
-def _hurts(denying: Acl, needed: Acl) -> bool:
-    """Tell whether an ACL that denies takes something of what is needed."""
-    taken = {needed.operation, Operation.ALL}
-    taken |= {lesser for lesser, greater in _INCLUDE.items() if needed.operation in greater}
-    if denying.resource is not needed.resource or denying.operation not in taken:
-        return False
-    if denying.prefixed:
-        both = needed.name.startswith(denying.name)
-        return both or (needed.prefixed and denying.name.startswith(needed.name))
-    if needed.prefixed and denying.name.startswith(needed.name):
-        return True
-    return denying.name in {"*", needed.name}

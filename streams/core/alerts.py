@@ -1,249 +1,229 @@
-"""What goes out: row before, event, row after, rules → alerts, each with its reason.
+"""What goes out: a step in the life of an alert → the record that its readers get.
 
-A drop is judged by the event's own old and new, whatever caused it, posting included; an override
-by how far it moves the effective final score. Nothing here reads a clock: every alert is a function
-of the log, so a replay writes the same bytes.
+Nothing here reads a clock: every alert is a function of the log, so a replay writes the same bytes.
 """
 
 from __future__ import annotations
 
-from decimal import Decimal
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 from msgspec import Struct
 
-from streams.core.events import (
-    CourseGradeChange,
-    GradeEvent,
-    GradeOverride,
-    Instant,
-    Percent,
-)
-from streams.core.evidence import Evidence, decimal, likely_causes, seconds, summary
-from streams.core.history import Standing
-from streams.core.rules import Kind, Rule, Rules, Severity
+from streams.core.conditions import decimal, size_of
+from streams.core.events import Instant, Percent, student_key
+from streams.core.evidence import Evidence
+from streams.core.rule_parts import Severity
+from streams.core.rules import Kind
+from streams.core.sentences import SCORE_OF, own_words, summary
 
 if TYPE_CHECKING:
-    from streams.core.rows import Override, Row, Source
-    from streams.core.scores import Applied
+    from collections.abc import Iterator
 
-SECTION_SECONDS: Final = 60
-"""A student with two sections gets one override event per enrolment, this far apart at most."""
+    from streams.core.tracks import Cause
+    from streams.core.transitions import Transition, Who
+
+STAFF, POSTED = "staff", "posted"
+"""Who reads an alert: staff, on ``grade-alerts``; whoever may know posted facts alone, on
+``grade-alerts-posted``."""
 
 
 class Alert(Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """One alert as ``grade-alerts`` holds it. Percent and percentage points; additive changes only.
+    """One step of an alert as its topic holds it. Percent, points; additive changes only.
 
-    ``change`` is ``after`` minus ``before``: a drop is below 0.
+    ``change`` is ``after`` minus ``before``: a drop is below 0. What is not known, or does not
+    apply, is left out.
     """
 
-    alert_id: str
-    fingerprint: str  # the same for every alert of one rule about one student's course
-    seq: int
+    alert_id: str  # of all steps of one alert
+    fingerprint: str  # the same for every alert of one rule about one subject
+    seq: int  # of the step, from 1
     state: str  # firing | resolved
+    transition: str  # opened | updated | recovering | relapsed | resolved
     reason: str
     kind: Kind
     rule: str
-    rules_hash: str
+    rules_hash: str  # of the rules that this step was judged by
     severity: Severity
+    audience: str  # staff | posted
     tenant: str
     student_id: str
     course_id: str
     view: str  # posted | unposted
     score: str  # which score moved
-    before: Percent
-    after: Percent
-    change: float
-    threshold: float
-    event_time: Instant
+    before: Percent | None = None
+    after: Percent | None = None
+    change: float | None = None
+    size: float | None = None  # in the rule's own measure
+    threshold: float | None = None
+    event_time: Instant  # of the event that it began with
     opened_at: Instant
+    changed_at: Instant  # when this step was
     evidence: tuple[Evidence, ...]
     summary: str
+    next: str | None = None
+    inputs: dict[str, Any]
+    gap_suspected: bool = False
     late: bool = False  # a newer event had been applied before
     score_now: Percent | None = None  # with late: the score that holds
     grading_period_id: str | None = None
+    assignment_id: str | None = None
 
 
-class Judgement(Struct, frozen=True, gc=False):
-    """What the rules said of one event.
+class Place(NamedTuple):
+    """The partition of ``grade-events`` that is judged.
 
     Attributes:
-        alerts: One for each rule that the event reached.
-        no_baseline: True where an override could not be judged: nothing to measure it against.
+        topic: Its full name.
+        topic_id: Kafka's id of it.
+        partition: Its number.
     """
 
-    alerts: tuple[Alert, ...] = ()
-    no_baseline: bool = False
+    topic: str
+    topic_id: str
+    partition: int
 
 
-_SILENCE: Final = Judgement()
+class Told(NamedTuple):
+    """An alert, and where it goes.
+
+    Attributes:
+        key: The student's, as on ``grade-events``.
+        alert: What is written.
+    """
+
+    key: bytes
+    alert: Alert
+
+
 _encoder: Final = msgspec.json.Encoder()
 
 
-class Judge:
-    """Holds the rules in force and the key that alert ids are made with."""
+class Writer:
+    """Makes alerts of transitions."""
 
-    def __init__(self, rules: Rules, id_key: bytes) -> None:
-        """Prepare the rules.
+    def __init__(self, id_key: bytes, place: Place) -> None:
+        """Remember the key and the place.
 
         Args:
-            rules: What alerts.
             id_key: 16 to 64 bytes. Ids are keyed: a plain hash of small student numbers could be
                 turned back by trying them all.
+            place: The partition that evidence points to.
         """
-        self._hash = rules.hash
         self._key = id_key
-        self._by_kind = {kind: rules.of(kind) for kind in Kind}
-        drops = [rule.points for rule in self._by_kind[Kind.SCORE_DROP]]
-        moves = [rule.points for rule in rules.rules if rule.kind is not Kind.SCORE_DROP]
-        # Floats decide that a move is too small for any rule; decimals decide the rest.
-        self._least_drop = float(min(drops, default=Decimal("Infinity"))) - 1e-6
-        self._least_move = float(min(moves, default=Decimal("Infinity"))) - 1e-6
+        self._place = place
 
-    def judge(
-        self, before: Row | None, event: GradeEvent, applied: Applied, source: Source
-    ) -> Judgement:
-        """Return the alerts that one applied event raises.
+    def tell(self, step: Transition, who: Who, rules_hash: str, clock: Instant) -> Iterator[Told]:
+        """Yield the alerts of a step: for whoever may know posted facts alone, and for staff.
 
         Args:
-            before: The row before the event.
-            event: The event.
-            applied: What ``scores.apply`` made of it.
-            source: Where on the raw topic it came from.
-
-        Returns:
-            Alerts in the order of the rules; none where the event may not be judged.
+            step: The transition.
+            who: Whom it is about.
+            rules_hash: Of the rules in force.
+            clock: Of the partition; empty: none yet.
         """
-        if not applied.judged or applied.row is None:
-            return _SILENCE
-        if isinstance(event, CourseGradeChange):
-            return self._drop(event, applied, applied.row, source)
-        if isinstance(event, GradeOverride):
-            return self._override(before, event, applied, applied.row, source)
-        return _SILENCE
+        if step.posted and step.rule.is_posted:
+            yield self._told(step, who, rules_hash, clock, POSTED)
+        if step.to_staff:
+            yield self._told(step, who, rules_hash, clock, STAFF)
 
-    def _drop(
-        self, event: CourseGradeChange, applied: Applied, row: Row, source: Source
-    ) -> Judgement:
-        old, new = event.old_current_score, event.current_score
-        if old is None or new is None or old - new < self._least_drop:
-            return _SILENCE
-        if event.workflow_state == "deleted":  # a score withdrawn is no drop
-            return _SILENCE
-        fall = decimal(old) - decimal(new)
-        reached = [r for r in self._by_kind[Kind.SCORE_DROP] if fall >= r.points]
-        late = applied.standing is Standing.LATE
-        return Judgement(
-            tuple(
-                self._alert(
-                    rule, event, row, source,
-                    measure=("current_score", old, new),
-                    late=late, score_now=row.current_score if late else None,
-                )
-                for rule in reached
-            )
-        )  # fmt: skip
-
-    def _override(
-        self,
-        before: Row | None,
-        event: GradeOverride,
-        applied: Applied,
-        row: Row,
-        source: Source,
-    ) -> Judgement:
-        if _second_section(before, event):
-            return _SILENCE
-        # A grading period's override is measured by its own pair: its final score is not in any
-        # event.
-        baseline = row.known_final if event.grading_period_id is None else None
-        old = baseline if event.old_override_score is None else event.old_override_score
-        new = baseline if event.override_score is None else event.override_score
-        if old is None or new is None:
-            return Judgement(no_baseline=True)
-        if abs(new - old) < self._least_move:
-            return _SILENCE
-        move = decimal(new) - decimal(old)
-        if event.override_score is None:
-            kind, size = Kind.OVERRIDE_REMOVED, abs(move)
-        elif move > 0:
-            kind, size = Kind.OVERRIDE_RAISED, move
-        else:
-            kind, size = Kind.OVERRIDE_LOWERED, -move
-        late = applied.standing is Standing.LATE
-        return Judgement(
-            tuple(
-                self._alert(
-                    rule, event, row, source,
-                    measure=("effective_final_score", old, new),
-                    late=late, score_now=_now(row, event.grading_period_id) if late else None,
-                    grading_period_id=event.grading_period_id,
-                )
-                for rule in self._by_kind[kind]
-                if size >= rule.points
-            )
-        )  # fmt: skip
-
-    def _alert(
-        self,
-        rule: Rule,
-        event: CourseGradeChange | GradeOverride,
-        row: Row,
-        source: Source,
-        *,
-        measure: tuple[str, Percent, Percent],
-        **where_they_apply: Any,  # noqa: ANN401 - Alert's own fields check them
-    ) -> Alert:
-        score, old, new = measure
-        change = decimal(new) - decimal(old)
-        period = where_they_apply.get("grading_period_id")
-        subject = (event.tenant, rule.id, event.student_id, event.course_id, "posted", period)
-        fingerprint = self._keyed(*subject)
-        name = "course_grade_change" if score == "current_score" else "grade_override"
-        return Alert(
-            alert_id=self._keyed(fingerprint, event.event_id),
+    def _told(
+        self, step: Transition, who: Who, rules_hash: str, clock: Instant, audience: str
+    ) -> Told:
+        rule, episode = step.rule, step.episode
+        posted, view = audience == POSTED, "posted" if step.posted else "unposted"
+        size = size_of(rule, step.before, step.after)
+        subject = (who.tenant, rule.id, who.student_id, who.course_id, view, episode.subject)
+        fingerprint = self._keyed(*subject, *([POSTED] if posted else []))
+        alert_id = self._keyed(fingerprint, _id_of(episode.began, posted=posted))
+        period = episode.subject if rule.kind is not Kind.ASSIGNMENT_DROP else None
+        current = "current_score" if step.posted else "unposted_current_score"
+        threshold = getattr(rule, "threshold", None)
+        text = rule.text
+        alert = Alert(
+            alert_id=alert_id,
             fingerprint=fingerprint,
-            seq=1,
-            state="firing",
-            reason="threshold_reached",
+            seq=episode.seq,
+            state="resolved" if step.transition == "resolved" else "firing",
+            transition=step.transition,
+            reason=step.reason,
             kind=rule.kind,
             rule=rule.id,
-            rules_hash=self._hash,
-            severity=rule.severity,
-            tenant=event.tenant,
-            student_id=event.student_id,
-            course_id=event.course_id,
-            view="posted",
-            score=score,
-            before=old,
-            after=new,
-            change=float(change),
-            threshold=float(rule.points),
-            event_time=event.event_time,
-            opened_at=event.event_time,
-            evidence=(
-                Evidence(
-                    topic=source.topic,
-                    partition=source.partition,
-                    offset=source.offset,
-                    event=name,
-                    event_time=event.event_time,
-                    event_id=event.event_id,
-                ),
-                *likely_causes(row, event),
-            ),
-            summary=summary(rule, old, new, change),
-            **where_they_apply,
+            rules_hash=rules_hash,
+            severity=Severity(episode.severity),
+            audience=audience,
+            tenant=who.tenant,
+            student_id=who.student_id,
+            course_id=who.course_id,
+            view=view,
+            score=SCORE_OF.get(rule.kind, current),
+            before=step.before,
+            after=step.after,
+            change=_change(step),
+            size=None if size is None else float(size),
+            threshold=None if threshold is None else float(threshold),
+            event_time=episode.since,
+            opened_at=episode.opened_at,
+            changed_at=step.at,
+            evidence=tuple(self._evidence(step, posted=posted)),
+            summary=own_words(text.summary, step, who, size)
+            if text and text.summary
+            else summary(step, size),
+            next=own_words(text.next, step, who, size) if text and text.next else None,
+            inputs=step.inputs | {"at": step.at} | ({"clock": clock} if clock else {}),
+            gap_suspected=step.gap,
+            late=step.late,
+            score_now=step.score_now,
+            grading_period_id=period,
+            assignment_id=None if period else episode.subject,
+        )
+        return Told(student_key(who.tenant, who.student_id), alert)
+
+    def _evidence(self, step: Transition, *, posted: bool) -> Iterator[Evidence]:
+        episode = step.episode
+        causes = [episode.began]
+        if step.cause is not None and step.cause != episode.began:
+            causes.append(step.cause)
+        for cause in causes:
+            yield self._record(cause, posted=posted)
+        for likely in episode.likely:
+            yield msgspec.structs.replace(
+                self._record(likely.cause, posted=posted),
+                assignment_id=likely.assignment_id,
+                score=likely.score,
+                old_score=likely.old_score,
+                points_possible=likely.points_possible,
+                old_points_possible=likely.old_points_possible,
+                muted=likely.muted,
+            )
+
+    def _record(self, cause: Cause, *, posted: bool) -> Evidence:
+        return Evidence(
+            topic=self._place.topic,
+            partition=self._place.partition,
+            offset=cause.offset,
+            event=cause.event,
+            event_time=cause.event_time,
+            event_id=_id_of(cause, posted=posted),
         )
 
     def _keyed(self, *content: str | None) -> str:
         return blake2b(_encoder.encode(content), key=self._key, digest_size=16).hexdigest()
 
 
+def _id_of(cause: Cause, *, posted: bool) -> str:
+    return cause.posted_id if posted else cause.event_id
+
+
+def _change(step: Transition) -> float | None:
+    if step.before is None or step.after is None:
+        return None
+    return float(decimal(step.after) - decimal(step.before))
+
+
 def encode(alert: Alert) -> bytes:
-    """Return the alert's value on ``grade-alerts``; equal alerts give equal bytes."""
+    """Return the alert's value on its topic; equal alerts give equal bytes."""
     return _encoder.encode(alert)
 
 
@@ -253,33 +233,8 @@ def headers(alert: Alert) -> list[tuple[str, bytes]]:
         ("ce_specversion", b"1.0"),
         ("ce_id", f"{alert.alert_id}.{alert.seq}".encode()),
         ("ce_source", b"/gradewatch/scoring"),
-        ("ce_type", f"gradewatch.alert.{alert.kind}.{alert.state}.v1".encode()),
+        ("ce_type", f"gradewatch.alert.{alert.kind}.{alert.transition}.v1".encode()),
         ("ce_subject", alert.fingerprint.encode()),
-        ("ce_time", alert.event_time.encode()),
+        ("ce_time", alert.changed_at.encode()),
         ("content-type", b"application/json"),
     ]
-
-
-def _now(row: Row, period: str | None) -> Percent | None:
-    """Return what holds now of that which an override is about: the course, or a period."""
-    if period is None:
-        return row.effective_final_score
-    return row.period_overrides[period][0].new
-
-
-def _second_section(before: Row | None, event: GradeOverride) -> bool:
-    """Tell whether this is the same override, told again for the student's other enrolment."""
-    if before is None:
-        return False
-    period = event.grading_period_id
-    held: tuple[Override, ...] = (
-        before.override if period is None else before.period_overrides.get(period, ())
-    )
-    return bool(
-        held
-        and held[0].new == event.override_score
-        and held[0].enrollment_id is not None
-        and event.enrollment_id is not None
-        and held[0].enrollment_id != event.enrollment_id
-        and abs(seconds(event.event_time) - seconds(held[0].event_time)) <= SECTION_SECONDS
-    )

@@ -3,7 +3,6 @@
 Two paths: what Canvas really sends is decoded straight into typed bodies; anything else (numbers as
 text, shapes that do not fit, broken JSON) takes a slower path whose only job is to be lenient where
 Canvas is and to say exactly what is wrong. No message ever repeats a value.
-
 Envelopes: ``{metadata|attributes, body|data}``. One record is one event.
 """
 
@@ -54,6 +53,7 @@ class Metadata(Struct, gc=False):
     context_type: str | None = None
     context_id: Id = None
     context_account_id: Id = None
+    user_id: Any = None  # who acted; of whatever type, it decides nothing
 
 
 class _Envelope(Struct, gc=False):

@@ -16,7 +16,7 @@ from hashlib import blake2b
 from typing import Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 Percent = float
 """Percent of points possible: 0.0 and up, above 100 with extra credit."""
@@ -63,6 +63,7 @@ class _Event(Struct, tag_field="type", frozen=True, omit_defaults=True, kw_only=
 class CourseGradeChange(_Event, frozen=True, tag="course_grade_change"):
     """A student's course scores changed. Percent; None is unknown."""
 
+    posted_id: str = ""  # digest of the content without the unposted scores
     created_at: Instant | None = None
     workflow_state: str = ACTIVE  # or "deleted"
     current_score: Percent | None = None  # graded and posted work only
@@ -97,14 +98,27 @@ class GradeOverride(_Event, frozen=True, tag="grade_override"):
     score_id: str | None = None
     enrollment_id: str | None = None
     grading_period_id: str | None = None
+    grader_id: str | None = None  # who acted
     override_score: Percent | None = None
     old_override_score: Percent | None = None
 
 
-class Control(Struct, tag_field="type", tag="control", frozen=True, kw_only=True):
-    """A record that steers the flow and is about no student. None is written yet."""
+NO_RULES: Final = Raw(b"")
+"""What a control record without rules has. Always this object: defaults are told by identity."""
 
-    kind: str
+
+class Control(
+    Struct, tag_field="type", tag="control", frozen=True, kw_only=True, omit_defaults=True
+):
+    """A record that steers the flow and is about no student. Unknown kinds are passed over."""
+
+    kind: str  # "watermark" or "rules"
+    at: Instant = ""  # how far the raw partition has come; when the rules were announced
+    topic: str = ""  # of a watermark: the raw topic's full name
+    partition: int = 0  # of a watermark: which partition of the raw topic
+    partitions: int = 0  # of a watermark: how many the raw topic has
+    rules: Raw = NO_RULES  # the canonical set, inline
+    rules_hash: str = ""
 
 
 GradeEvent = CourseGradeChange | GradeChange | GradeOverride
@@ -141,8 +155,8 @@ def decode(value: bytes) -> Record:
         msgspec.DecodeError: It is not JSON.
 
     Example:
-        >>> decode(b'{"type":"control","kind":"watermark"}')
-        Control(kind='watermark')
+        >>> decode(b'{"type":"control","kind":"watermark","at":"2026-02-03T10:15:30.000Z"}').at
+        '2026-02-03T10:15:30.000Z'
     """
     return _decoder.decode(value)
 

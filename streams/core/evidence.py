@@ -2,40 +2,36 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from streams.core.events import CourseGradeChange, GradeOverride, Instant, Percent, Points
-from streams.core.rules import Kind, Rule
+from streams.core.conditions import decimal
+from streams.core.events import Instant, Percent, Points
+from streams.core.instants import DAY_SECONDS, milliseconds
+from streams.core.tracks import Cause, LikelyCause
 
 if TYPE_CHECKING:
-    from streams.core.rows import Row
+    from collections.abc import Iterable
+    from decimal import Decimal
 
-CAUSE_SECONDS: Final = 600
-"""How long before a drop a grade change still counts as its likely cause: Canvas recomputes course
-scores in a job, seconds to minutes later."""
+    from streams.core.rows import Change
 
-
-_MOVED: Final = {
-    Kind.SCORE_DROP: "Current score fell {}",
-    Kind.OVERRIDE_RAISED: "An override raised the final score by {}",
-    Kind.OVERRIDE_LOWERED: "An override lowered the final score by {}",
-    Kind.OVERRIDE_REMOVED: "Removing an override moved the final score by {}",
-}
+CAUSE_SECONDS: Final = 3 * DAY_SECONDS
+"""How long before a fall a grade change still counts as its likely cause. Canvas recomputes course
+scores seconds to minutes later; a teacher grades a set of work over some days."""
 
 
 class Evidence(Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """An event that an alert rests on: first the judged one, then likely causes, newest first."""
+    """A record of ``grade-events`` that an alert rests on: first the event it began with, then the
+    one that brought this transition, then likely causes, newest first."""  # noqa: D205, D209 - one thought
 
-    topic: str  # of the raw record
+    topic: str
     partition: int
     offset: int
     event: str
     event_time: Instant
-    event_id: str
+    event_id: str  # for the posted audience the digest of what is posted
     assignment_id: str | None = None
     score: Points | None = None
     old_score: Points | None = None
@@ -44,48 +40,41 @@ class Evidence(Struct, frozen=True, omit_defaults=True, kw_only=True):
     muted: bool | None = None
 
 
-def decimal(value: Percent) -> Decimal:
-    """Return the decimal that a score was written as: 70.1 is 70.1, not the float beside it.
+def cause_of(change: Change) -> Cause:
+    """Return a grade change as a record that an alert rests on."""
+    return Cause(change.offset, "grade_change", change.event_time, change.event_id, change.event_id)
+
+
+def likely_causes(changes: Iterable[Change], at: Instant) -> tuple[LikelyCause, ...]:
+    """Return the grade changes that may have moved a course score, newest first.
+
+    Args:
+        changes: Those kept, oldest first.
+        at: When it moved.
+    """
+    moment = milliseconds(at)
+    return tuple(
+        LikelyCause(
+            cause_of(change), change.assignment_id, change.new[0], change.old[0],
+            change.new[1], change.old[1], change.muted,
+        )
+        for change in reversed(tuple(changes))
+        if 0 <= moment - milliseconds(change.event_time) <= 1000 * CAUSE_SECONDS
+    )  # fmt: skip
+
+
+_DIGITS: Final = 4
+"""No score is told with more."""
+
+
+def plain(value: Decimal | Percent | None) -> str:
+    """Return a number as people write it; ``none`` for none.
 
     Example:
-        >>> decimal(70.1) - decimal(60.1)
-        Decimal('10.0')
+        >>> plain(84.25), plain(70.0), plain(None)
+        ('84.25', '70', 'none')
     """
-    return Decimal(repr(value))
-
-
-def likely_causes(row: Row, event: CourseGradeChange | GradeOverride) -> list[Evidence]:
-    """Return the grade changes that may have moved a course score, newest first."""
-    if isinstance(event, GradeOverride):
-        return []
-    moment = seconds(event.event_time)
-    return [
-        Evidence(
-            topic=change.source.topic,
-            partition=change.source.partition,
-            offset=change.source.offset,
-            event="grade_change",
-            event_time=change.event_time,
-            event_id=change.event_id,
-            assignment_id=change.assignment_id,
-            score=change.new[0],
-            old_score=change.old[0],
-            points_possible=change.new[1],
-            old_points_possible=change.old[1],
-            muted=change.muted,
-        )
-        for change in reversed(row.grade_changes)
-        if 0 <= moment - seconds(change.event_time) <= CAUSE_SECONDS
-    ]
-
-
-def summary(rule: Rule, old: Percent, new: Percent, change: Decimal) -> str:
-    """Return an alert in one sentence: what moved, how far, and which rule says so."""
-    size = f"{abs(change).normalize():f} points ({old:g} → {new:g})"
-    least = f"{rule.points.normalize():f}"
-    return f"{_MOVED[rule.kind].format(size)}; rule {rule.id} alerts at {least} or more."
-
-
-def seconds(instant: Instant) -> float:
-    """Return an instant as seconds since 1970."""
-    return datetime.fromisoformat(instant).timestamp()
+    if value is None:
+        return "none"
+    number = decimal(value) if isinstance(value, float | int) else value
+    return f"{round(number, _DIGITS).normalize():f}"

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 from msgspec import Struct
 
-from streams.core import events, scores
-from streams.core.alerts import Alert
+from streams.core import at_once, events, life, scores, waking
+from streams.core.alerts import Told
 from streams.core.canvas import Refusal
-from streams.core.events import Control, GradeEvent, Reason
+from streams.core.clock import Since, State, with_watermark
+from streams.core.events import Control, Instant, Reason, student_key
 from streams.core.history import Standing
-from streams.core.rows import Row
+from streams.core.instants import instant, milliseconds
+from streams.core.packed import NO_TIMER
+from streams.core.rows import Position
+from streams.core.ruleset import RuleSet, rule_set
+from streams.core.transitions import Who
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterable
 
-    from streams.core.alerts import Judge
+    from streams.core.alerts import Place, Writer
+    from streams.core.events import GradeEvent
     from streams.core.intake import Reader
-    from streams.core.rows import Position, Source
+    from streams.core.rows import Row
+    from streams.core.transitions import Transition
 
 
 class Fate(StrEnum):
@@ -49,6 +57,7 @@ class Passed(Struct, frozen=True, gc=False):
 
     key: bytes
     value: bytes
+    event_time: Instant = ""
 
 
 class Outcome(Struct, frozen=True, gc=False):
@@ -56,19 +65,19 @@ class Outcome(Struct, frozen=True, gc=False):
 
     Attributes:
         fate: Exactly one.
-        event: The grade event it held; None for control and refused records.
-        row: The row to keep under the event's student and course; None where nothing changed.
-        alerts: To be written to ``grade-alerts``.
+        told: Alerts to be written, in order.
         refusal: Why it was refused.
         no_baseline: An override could not be judged, for want of a score to measure it against.
+        gaps: How often what an event says was before is not what was known.
+        failures: Bugs of ours that kept single rows from being looked at.
     """
 
     fate: Fate
-    event: GradeEvent | None = None
-    row: Row | None = None
-    alerts: tuple[Alert, ...] = ()
+    told: tuple[Told, ...] = ()
     refusal: Refusal | None = None
     no_baseline: bool = False
+    gaps: int = 0
+    failures: tuple[Exception, ...] = ()
 
 
 def take_in(reader: Reader, value: bytes | None, timestamp: int) -> Passed | Refusal | None:
@@ -90,53 +99,185 @@ def take_in(reader: Reader, value: bytes | None, timestamp: int) -> Passed | Ref
     event = reader.read(value, timestamp)
     if event is None or isinstance(event, Refusal):
         return event
-    return Passed(events.student_key(event.tenant, event.student_id), events.encode(event))
+    key = student_key(event.tenant, event.student_id)
+    return Passed(key, events.encode(event), event.event_time)
 
 
-def score(
-    judge: Judge,
-    row_of: Callable[[GradeEvent], Row | None],
-    value: bytes | None,
-    at: Position,
-    source: Source,
-) -> Outcome:
-    """Return what scoring keeps and writes for one record of ``grade-events``.
+class Rows(Protocol):
+    """A partition's rows, as of the record before."""
 
-    Args:
-        judge: The rules in force.
-        row_of: Looks up the row of an event's tenant, student and course.
-        value: The record's value.
-        at: The record's own coordinates.
-        source: The raw record's coordinates, which intake passed on.
+    def of(self, owner: bytes, item: bytes) -> Row | None:
+        """Return a student's row in a course.
 
-    Returns:
-        Fate, row and alerts. A record that is not ours is refused, never raised.
+        Raises:
+            UnreadableError: Another version wrote it.
+        """
 
-    Example:
-        >>> from streams.core.rows import Position, Source
-        >>> here, there = Position("topic-id", 0), Source("canvas-live-events", 0, 0)
-        >>> score(None, lambda event: None, b'{"type":"control","kind":"watermark"}', here, there)
-        Outcome(fate=<Fate.CONTROL: 'control'>, event=None, row=None, alerts=(), refusal=None, no_baseline=False)
-    """  # noqa: E501 - the outcome is one line
-    if not value:
-        return Outcome(Fate.REFUSED, refusal=Refusal(Reason.EMPTY, "no value"))
-    try:
-        event = events.decode(value)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        refusal = Refusal(Reason.INTERNAL, "not a record that intake writes")
-        return Outcome(Fate.REFUSED, refusal=refusal)
-    if isinstance(event, Control):
+    def keep(self, owner: bytes, item: bytes, row: Row) -> None:
+        """Keep it."""
+
+    def waking(self, before: int) -> Iterable[tuple[int, bytes, bytes]]:
+        """Return the rows that are to be looked at before a time: when, owner, item."""
+
+    def recent(self, after: int) -> Iterable[tuple[bytes, bytes]]:
+        """Return owner and item of the rows in which an event waits that is after a time."""
+
+
+class Partition:
+    """A partition of ``grade-events`` being scored, record by record.
+
+    Attributes:
+        state: Its clock and its rules, as of the last record.
+        rules: Those rules, ready to judge by.
+    """
+
+    def __init__(self, writer: Writer, place: Place, state: State, rows: Rows) -> None:
+        """Take a partition up.
+
+        Args:
+            writer: Makes alerts.
+            place: Which partition it is.
+            state: As of the record before.
+            rows: As of the record before.
+        """
+        self._writer, self._place, self._rows = writer, place, rows
+        self.state = state
+        self.rules = rule_set(state.rules)
+        self._told: list[Told] = []
+
+    def step(self, value: bytes | None, offset: int) -> Outcome:
+        """Return what one record comes to; rows and state are kept as they are after it.
+
+        Args:
+            value: The record's value.
+            offset: Where it stands.
+
+        Returns:
+            Fate and alerts. A record that is not ours is refused, never raised.
+
+        Raises:
+            UnreadableError: Of a row that another version wrote.
+        """
+        if not value:
+            return Outcome(Fate.REFUSED, refusal=Refusal(Reason.EMPTY, "no value"))
+        try:
+            event = events.decode(value)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            refusal = Refusal(Reason.INTERNAL, "not a record that intake writes")
+            return Outcome(Fate.REFUSED, refusal=refusal)
+        self._told = []
+        if isinstance(event, Control):
+            return self._control(event, offset)
+        return self._score(event, Position(self._place.topic_id, offset))
+
+    def _score(self, event: GradeEvent, at: Position) -> Outcome:
+        owner, item = student_key(event.tenant, event.student_id), event.course_id.encode()
+        who = Who(event.tenant, event.student_id, event.course_id)
+        rules, held = self.rules, self._rows.of(owner, item)
+        before = held
+        steps: list[Transition] = []
+        if held is not None:
+            before = None if held.wake else life.settle_quietly(held, self.state.horizon)
+            if before is None:
+                before, steps = self._settle(held, who)
+        self._tell(steps, who)
+        applied = scores.apply(before, event, at, keep_changes=rules.keep_changes)
+        row, no_baseline, alerted = applied.row, False, False
+        if row is not None and row is not before:
+            judged = at_once.judge(rules, before, event, applied, who, offset=at.offset)
+            row, no_baseline, alerted = judged.row, judged.no_baseline, bool(judged.steps)
+            self._tell(judged.steps, who)
+            if event.event_time <= self.state.horizon:  # late: it is settled as it comes
+                row, more = self._settle(row, who)
+                self._tell(more, who)
+        elif not steps:  # nothing is new: what was settled is settled again next time
+            return Outcome(_fate(applied.standing, alerted=False))
+        assert row is not None  # noqa: S101 - it is `before` at least, which had steps
+        self._keep(owner, item, row)
+        gaps = row.posted.gaps - (0 if held is None else held.posted.gaps)
+        fate = _fate(applied.standing, alerted=alerted)
+        return Outcome(fate, tuple(self._told), no_baseline=no_baseline, gaps=gaps)
+
+    def _control(self, told: Control, offset: int) -> Outcome:
+        try:
+            if told.kind == "watermark":
+                return self._watermark(told)
+            if told.kind == "rules":
+                return self._switch(told, offset)
+        except ValueError:
+            refusal = Refusal(Reason.INTERNAL, f"a control record of kind {told.kind} that is none")
+            return Outcome(Fate.REFUSED, refusal=refusal)
         return Outcome(Fate.CONTROL)
-    before = row_of(event)
-    applied = scores.apply(before, event, at, source)
-    judgement = judge.judge(before, event, applied, source)
-    return Outcome(
-        _fate(applied.standing, alerted=bool(judgement.alerts)),
-        event,
-        None if applied.row is before else applied.row,
-        judgement.alerts,
-        no_baseline=judgement.no_baseline,
-    )
+
+    def _watermark(self, told: Control) -> Outcome:
+        """Move the clock; whatever is due comes before the next record, in order of time."""
+        was = self.state.horizon
+        self.state = with_watermark(self.state, told, self.rules.rules.grace)
+        if self.state.horizon == was:
+            return Outcome(Fate.CONTROL)
+        limit = milliseconds(self.state.horizon) + 1
+        gaps, failures = 0, list[Exception]()
+        due = [*self._rows.waking(limit)]  # sorted, so a heap
+        while due:
+            wake, owner, item = heappop(due)
+            row = self._rows.of(owner, item)
+            if row is None or row.wake != wake:
+                continue
+            who = _who(owner, item)
+            try:
+                after, steps = self._settle(row, who, instant(wake))
+                self._tell(steps, who)
+                again = self._keep(owner, item, after)
+            except Exception as error:  # noqa: BLE001 - a bug of ours must not stop the clock
+                failures.append(error)
+                self._rows.keep(owner, item, msgspec.structs.replace(row, wake=0))
+                continue
+            gaps += after.posted.gaps - row.posted.gaps
+            if wake < again < limit:
+                heappush(due, (again, owner, item))
+        return Outcome(Fate.CONTROL, tuple(self._told), gaps=gaps, failures=tuple(failures))
+
+    def _switch(self, told: Control, offset: int) -> Outcome:
+        """Judge by other rules from here on; alerts of those that are gone are resolved."""
+        canonical = bytes(told.rules).decode()
+        if canonical == self.state.rules:
+            return Outcome(Fate.CONTROL)
+        new = rule_set(canonical)
+        if new.hash != told.rules_hash:
+            raise ValueError("rules that are not what their hash says")
+        milliseconds(told.at)
+        horizon = self.state.horizon
+        rows = {(owner, item) for _, owner, item in self._rows.waking(NO_TIMER + 1)}
+        rows.update(self._rows.recent(milliseconds(horizon) if horizon else 0))
+        for owner, item in sorted(rows):
+            row = self._rows.of(owner, item)
+            if row is not None:
+                who = _who(owner, item)
+                row, steps = life.withdraw(self.rules, new, row, who, told.at)
+                self._tell(steps, who)
+                self._keep(owner, item, row, new)
+        self.rules = new
+        self.state = msgspec.structs.replace(
+            self.state, rules=canonical, since=Since(offset, horizon)
+        )
+        return Outcome(Fate.CONTROL, tuple(self._told))
+
+    def _settle(
+        self, row: Row, who: Who, upto: Instant | None = None
+    ) -> tuple[Row, list[Transition]]:
+        state = self.state
+        return life.settle(self.rules, row, who, upto or state.horizon, state.since)
+
+    def _keep(self, owner: bytes, item: bytes, row: Row, rules: RuleSet | None = None) -> int:
+        """Keep a row, and return when it is to be looked at."""
+        wake = waking.wake(rules or self.rules, row)
+        kept = row if wake == row.wake else msgspec.structs.replace(row, wake=wake)
+        self._rows.keep(owner, item, kept)
+        return wake
+
+    def _tell(self, steps: Iterable[Transition], who: Who) -> None:
+        for step in steps:
+            self._told += self._writer.tell(step, who, self.rules.hash, self.state.clock)
 
 
 def _fate(standing: Standing, *, alerted: bool) -> Fate:
@@ -145,3 +286,8 @@ def _fate(standing: Standing, *, alerted: bool) -> Fate:
     if alerted:
         return Fate.ALERTED
     return Fate.LATE if standing is Standing.LATE else Fate.KEPT
+
+
+def _who(owner: bytes, item: bytes) -> Who:
+    tenant, _, student = owner.decode().rpartition(":")
+    return Who(tenant, student, item.decode())

@@ -72,13 +72,13 @@ def settle(held: Sequence[S], stated: S) -> tuple[Sequence[S], Standing]:
         return held, Standing.REPEATED
     if when < then:
         return held, Standing.LATE
-    tied = _ordered([*held, stated])[:KEPT_TIES]
+    tied = ordered([*held, stated])[:KEPT_TIES]
     if stated not in tied:
         return held, Standing.LATE
     return tied, Standing.NEWER if tied[0] is stated else Standing.LATE
 
 
-def _ordered(tied: list[S]) -> list[S]:
+def ordered(tied: list[S]) -> list[S]:
     """Return statements of one instant, the one that holds first.
 
     Of two, the one whose old value is the other's new value is the newer; else the larger digest.
@@ -95,58 +95,82 @@ def _ordered(tied: list[S]) -> list[S]:
 class Seen(Struct, array_like=True, frozen=True, gc=False):
     """Which recent events were judged: the same event twice is never judged twice.
 
+    Two events that differ only in what students do not see are two to staff, and one to students:
+    the memory of the latter is not moved by what only the former see.
+
     Attributes:
-        recent: A mark of 17 bytes for each of the latest ``KEPT_EVENTS`` events at most, oldest
-            first, end to end: as text they were half of a row.
-        horizon: The mark of the newest event that was let go; empty while none was.
+        recent: A mark of 17 bytes for each of the latest events, oldest first, end to end:
+            time, and the beginnings of its posted and its whole digest. As text they were half
+            of a row. ``KEPT_EVENTS`` of different time or posted digest at most.
+        horizon: The time of the newest event that was let go; empty while none was.
     """
 
     recent: bytes = b""
     horizon: bytes = b""
 
-    def with_event(self, event_time: Instant, event_id: str) -> tuple[Standing, Seen]:
+    def with_event(
+        self, event_time: Instant, posted_id: str, event_id: str
+    ) -> tuple[Standing, Standing, Seen]:
         """Return whether an event may be judged, and the memory with it.
 
         Returns:
-            ``REPEATED`` where it was judged before, ``LATE`` where that can no longer be known
-            (it is not newer than the horizon: not judged), with the memory as it was; ``NEWER``
-            where it was not, with the event added and the oldest let go where there are too many.
+            For staff, and for posted facts alone: ``REPEATED`` where it was judged before,
+            ``LATE`` where that can no longer be known (it is not newer than the horizon: not
+            judged), ``NEWER`` where it was not. Then the memory, with the event added and the
+            oldest let go where there are too many.
 
         Raises:
-            ValueError: The time or the id is none that intake writes.
+            ValueError: The time or an id is none that intake writes.
 
         Example:
-            >>> _, seen = Seen().with_event("2026-02-03T10:15:30.000Z", "a1")
-            >>> seen.with_event("2026-02-03T10:15:30.000Z", "a1")[0].name
+            >>> noon = "2026-02-03T12:00:00.000Z"
+            >>> staff, posted, seen = Seen().with_event(noon, "a1b2c3d4", "11111111")
+            >>> staff, posted, seen = seen.with_event(noon, "a1b2c3d4", "22222222")
+            >>> staff.name, posted.name
+            ('NEWER', 'REPEATED')
+            >>> seen.with_event(noon, "a1b2c3d4", "22222222")[0].name
             'REPEATED'
-            >>> seen.with_event("2026-02-03T10:15:30.000Z", "b2")[0].name
-            'NEWER'
         """
-        mark, recent = _mark(event_time, event_id), self.recent
-        late = mark[:_TIME] <= self.horizon[:_TIME]
-        if not late and mark > recent[-_MARK:]:  # in order, as nearly all come
+        mark, recent = _mark(event_time, posted_id, event_id), self.recent
+        late = mark[:_TIME] <= self.horizon
+        posted = Standing.LATE if late else Standing.NEWER
+        if not late and mark[:_POSTED] > recent[-_MARK:][:_POSTED]:  # in order, as nearly all come
             recent += mark
         else:
             known = [recent[first : first + _MARK] for first in range(0, len(recent), _MARK)]
-            if mark in known:
-                return Standing.REPEATED, self
+            twins = sum(one[:_POSTED] == mark[:_POSTED] for one in known)
+            posted = Standing.REPEATED if twins else posted
+            if mark in known or twins >= KEPT_TIES:
+                return Standing.REPEATED, posted, self
             if late:
-                return Standing.LATE, self
+                return Standing.LATE, posted, self
             recent = b"".join(sorted((*known, mark)))
         if len(recent) <= KEPT_EVENTS * _MARK:
-            return Standing.NEWER, Seen(recent, self.horizon)
-        return Standing.NEWER, Seen(recent[_MARK:], max(self.horizon, recent[:_MARK]))
+            return Standing.NEWER, posted, Seen(recent, self.horizon)
+        return Standing.NEWER, posted, _shortened(recent, self.horizon)
 
 
 _MARK: Final = 17  # bytes
 _TIME: Final = 9  # of which this many are the event's time, two digits each
+_POSTED: Final = 13  # and so many time and posted digest
 _PUNCTUATION: Final = b"-T:.Z"
 
 
-def _mark(event_time: Instant, event_id: str) -> bytes:
-    """Return bytes that sort as time and id do."""
+def _shortened(recent: bytes, horizon: bytes) -> Seen:
+    """Let the oldest events go, all that students take for one together."""
+    marks = [recent[first : first + _MARK] for first in range(0, len(recent), _MARK)]
+    kept = sorted({mark[:_POSTED] for mark in marks})
+    while len(kept) > KEPT_EVENTS:
+        gone = kept.pop(0)
+        marks = [mark for mark in marks if mark[:_POSTED] != gone]
+        horizon = max(horizon, gone[:_TIME])
+    return Seen(b"".join(marks), horizon)
+
+
+def _mark(event_time: Instant, posted_id: str, event_id: str) -> bytes:
+    """Return bytes that sort as time and ids do."""
     digits = event_time.encode().translate(None, _PUNCTUATION).decode()
-    mark = bytes.fromhex(f"{digits}0{event_id:0>16}")
+    mark = bytes.fromhex(f"{digits}0{posted_id[:8]:0>8}{event_id[:8]:0>8}")
     if len(mark) != _MARK:
         raise ValueError("an event's time or id that intake did not write")
     return mark

@@ -12,10 +12,15 @@ from msgspec import Raw, Struct
 
 from streams.core.events import Instant, Percent, Points
 from streams.core.history import Seen
+from streams.core.instants import milliseconds
 from streams.core.packed import pack, unpack
+from streams.core.tracks import Track
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+NO_CHANGES: Final = Raw(b"\x90")
+"""An empty list in MessagePack."""
 
 
 class UnreadableError(Exception):
@@ -26,19 +31,20 @@ class UnreadableError(Exception):
         super().__init__("a row that this version of gradewatch did not write")
 
 
-class Source(Struct, frozen=True, array_like=True, gc=False):
-    """Where on the raw topic an event stands; what an alert's evidence points to."""
-
-    topic: str
-    partition: int
-    offset: int
-
-
 class Position(Struct, frozen=True, array_like=True, gc=False):
     """Where on ``grade-events`` a record stands. A topic made anew has another id, from 0 again."""
 
     topic_id: str
     offset: int
+
+
+class Settled(Struct, frozen=True, array_like=True, gc=False):
+    """Up to where living rules have seen each kind of event: its ``newness``."""
+
+    changes: str = ""
+    muted_changes: str = ""
+    scores: str = ""
+    overrides: str = ""
 
 
 class Scores(Struct, frozen=True, array_like=True, gc=False):
@@ -50,6 +56,9 @@ class Scores(Struct, frozen=True, array_like=True, gc=False):
     workflow_state: str
     new: tuple[Percent | None, Percent | None, Percent | None, Percent | None]
     old: tuple[Percent | None, Percent | None, Percent | None, Percent | None]
+    posted_id: str  # the same for statements that differ in unposted scores alone
+    account_id: str | None
+    offset: int  # on grade-events
 
 
 class Override(Struct, frozen=True, array_like=True, gc=False):
@@ -61,6 +70,10 @@ class Override(Struct, frozen=True, array_like=True, gc=False):
     enrollment_id: str | None
     new: Percent | None
     old: Percent | None
+    period: str | None
+    grader_id: str | None
+    account_id: str | None
+    offset: int
 
 
 class Change(Struct, frozen=True, array_like=True, gc=False):
@@ -72,22 +85,32 @@ class Change(Struct, frozen=True, array_like=True, gc=False):
     new: tuple[Points | None, Points | None]
     old: tuple[Points | None, Points | None]
     muted: bool | None
-    source: Source
+    grader_id: str | None
+    offset: int
     updated_at: None = None  # Canvas sends none with grade_change
 
 
 class Row(Struct, frozen=True, omit_defaults=True, gc=False):
-    """All we know of one student in one course. Made by ``apply`` only."""
+    """All we know of one student in one course. Made by ``apply`` and ``life`` only."""
 
     applied: Position
     account_id: str | None = None
     scores: tuple[Scores, ...] = ()  # the one that holds first; more only on a tie
     override: tuple[Override, ...] = ()
     period_overrides: dict[str, tuple[Override, ...]] = {}  # by grading_period_id
-    changes: Raw = Raw(b"\x90")  # `grade_changes` in MessagePack: few events ask for them
+    changes: Raw = NO_CHANGES  # grade changes that students see: few events ask for them
+    muted_changes: Raw = NO_CHANGES  # apart: they must not move what students may see
     seen_scores: Seen = Seen()
     seen_overrides: Seen = Seen()
     forgotten_change: Instant = ""  # event_time of the newest grade change let go
+    forgotten_muted_change: Instant = ""
+    waiting_scores: tuple[Scores, ...] = ()  # not settled yet
+    waiting_overrides: tuple[Override, ...] = ()
+    waiting_changes: tuple[Change, ...] = ()
+    settled: Settled = Settled()
+    posted: Track = Track()  # what living rules of posted facts know
+    staff: Track = Track()  # what living rules of unposted facts know
+    wake: int = 0  # when living rules have to look at it, milliseconds since 1970; 0: never
 
     @property
     def known(self) -> bool:
@@ -95,16 +118,43 @@ class Row(Struct, frozen=True, omit_defaults=True, gc=False):
         return bool(self.scores or self.override or self.period_overrides)
 
     @property
-    def grade_changes(self) -> tuple[Change, ...]:
-        """The latest grade changes, newest last, one per assignment.
+    def posted_grade_changes(self) -> tuple[Change, ...]:
+        """The latest grade changes that are not muted, newest last, one per assignment.
 
         Raises:
             UnreadableError: Another producer wrote them.
         """
-        try:
-            return _changes.decode(self.changes)
-        except msgspec.MsgspecError as error:
-            raise UnreadableError from error
+        return _read(self.changes)
+
+    @property
+    def muted_grade_changes(self) -> tuple[Change, ...]:
+        """The latest muted grade changes, newest last, one per assignment.
+
+        Raises:
+            UnreadableError: Another producer wrote them.
+        """
+        return _read(self.muted_changes)
+
+    @property
+    def grade_changes(self) -> tuple[Change, ...]:
+        """All of both, newest last.
+
+        Raises:
+            UnreadableError: Another producer wrote them.
+        """
+        if self.muted_changes == NO_CHANGES:
+            return self.posted_grade_changes
+        both = (*self.posted_grade_changes, *self.muted_grade_changes)
+        return tuple(sorted(both, key=lambda change: (change.event_time, change.event_id)))
+
+    @property
+    def newest(self) -> int:
+        """When the newest event is that waits to be settled; milliseconds since 1970; 0: none."""
+        newest = ""
+        for waiting in (self.waiting_scores, self.waiting_overrides, self.waiting_changes):
+            for one in waiting:
+                newest = max(newest, one.event_time)
+        return milliseconds(newest) if newest else 0
 
     @property
     def deleted(self) -> bool:
@@ -142,6 +192,13 @@ _decoder: Final = msgspec.msgpack.Decoder(Row)
 _changes: Final = msgspec.msgpack.Decoder(tuple[Change, ...])
 
 
+def _read(changes: Raw) -> tuple[Change, ...]:
+    try:
+        return _changes.decode(changes)
+    except msgspec.MsgspecError as error:
+        raise UnreadableError from error
+
+
 def written(changes: Iterable[Change]) -> Raw:
     """Return what a row keeps of grade changes, oldest first."""
     return Raw(_encoder.encode(tuple(changes)))
@@ -149,7 +206,7 @@ def written(changes: Iterable[Change]) -> Raw:
 
 def encode_row(row: Row) -> bytes:
     """Return the row's value on ``grade-scores-changelog``; equal rows give equal bytes."""
-    return pack(_encoder.encode(row))
+    return pack(_encoder.encode(row), row.wake, row.newest)
 
 
 def decode_row(value: bytes) -> Row:

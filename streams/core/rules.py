@@ -1,4 +1,4 @@
-"""rules.yaml → what alerts. Rule kinds are alert kinds.
+"""rules.yaml → what alerts. Rule kinds are alert kinds; docs/alerts.md says what each key means.
 
 The minimal form ``{id, kind, points, severity}`` stays valid for ever and means: at once, no
 settling, no resolve. Thresholds are inclusive ("at least") and compared in decimals, so that
@@ -7,69 +7,34 @@ settling, no resolve. Thresholds are inclusive ("at least") and compared in deci
 
 from __future__ import annotations
 
-from decimal import Decimal
-from enum import StrEnum
-from hashlib import blake2b
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, Field
-
+from streams.core.rule_model import (
+    GRACE,
+    AssignmentDrop,
+    Fall,
+    Kind,
+    OverrideGap,
+    OverrideMoved,
+    Rule,
+    Rules,
+    ScoreBelow,
+    ScoreDrop,
+    ScoreSlide,
+    ScoreVanished,
+    View,
+)
+from streams.core.rule_parts import Severities, Severity
 from streams.core.yamlfile import Finding, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-
-class Kind(StrEnum):
-    """What happened. A rule's kind is the kind of its alerts."""
-
-    SCORE_DROP = "score_drop"  # posted current_score fell, by the event's own old and new
-    OVERRIDE_RAISED = "override_raised"  # an override lifted the effective final score
-    OVERRIDE_LOWERED = "override_lowered"
-    OVERRIDE_REMOVED = "override_removed"  # taking it away moved the score, either way
-
-
-class Severity(StrEnum):
-    """How loud. Alertmanager's usual three."""
-
-    INFO = "info"
-    WARNING = "warning"
-    CRITICAL = "critical"
-
-
-class Rule(BaseModel):
-    """One rule.
-
-    Attributes:
-        id: Unique in its file; stands in alerts and metrics.
-        kind: What it looks for.
-        points: Percentage points a score must move, at least.
-        severity: Copied to its alerts.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
-    kind: Kind
-    points: Annotated[Decimal, Field(gt=0, le=1000, allow_inf_nan=False)]
-    severity: Severity
-
-
-class Rules(BaseModel):
-    """The whole file, in its order."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    rules: tuple[Rule, ...]
-
-    @property
-    def hash(self) -> str:
-        """16 hex digits of the set's meaning: comments and layout do not change it."""
-        return blake2b(self.model_dump_json().encode(), digest_size=8).hexdigest()
-
-    def of(self, *kinds: Kind) -> tuple[Rule, ...]:
-        """Return the rules of some kinds, in file order."""
-        return tuple(rule for rule in self.rules if rule.kind in kinds)
+__all__ = [
+    "GRACE", "AssignmentDrop", "Fall", "Kind", "OverrideGap", "OverrideMoved", "Rule", "Rules",
+    "ScoreBelow", "ScoreDrop", "ScoreSlide", "ScoreVanished", "Severities", "Severity", "View",
+    "findings", "load",
+]  # fmt: skip
 
 
 def load(text: str, file: str) -> Rules:
@@ -93,12 +58,45 @@ def load(text: str, file: str) -> Rules:
         >>> rules.rules[0].points, rules.hash
         (Decimal('10'), '4f2d8bb654cf8d9c')
     """
-    return parse(text, Rules, file, _repeated_ids)
+    return parse(text, Rules, file, findings)
 
 
-def _repeated_ids(rules: Rules) -> Iterator[Finding]:
-    """Find rules whose id another has: an id names one rule in its alerts."""
+def findings(rules: Rules) -> Iterator[Finding]:
+    """Find what is wrong and no single field can know."""
     first: dict[str, int] = {}
     for index, rule in enumerate(rules.rules):
-        if first.setdefault(rule.id, index) != index:
-            yield Finding(("rules", index, "id"), f"another rule has the id {rule.id!r}")
+        place = ("rules", index)
+        if (other := first.setdefault(rule.id, index)) != index:  # an id names one rule in alerts
+            yield Finding((*place, "id"), f"id: {rule.id!r} is the id of rule {other + 1}, too")
+        if isinstance(rule, Fall) and (rule.points is None) == (rule.percent is None):
+            which = "neither is there" if rule.points is None else "not both"
+            yield Finding(place, f"say either points or percent: {which}")
+        elif isinstance(rule.severity, Severities):
+            for key, what in _unreachable(rule, rule.severity):
+                yield Finding((*place, "severity", *key), what)
+
+
+def _unreachable(rule: Rule, given: Severities) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Find severities that no alert of a rule can have."""
+    if isinstance(rule, ScoreVanished):
+        yield (), f"severity: {rule.kind} has no size: write just {given.default}"
+        return
+    unit, most = ("percent", 100) if getattr(rule, "percent", None) else ("points", None)
+    words = list(Severity)
+    for word, size in given.steps:
+        louder = [f"{other} from {least} on" for other, least in given.steps
+                  if words.index(other) > words.index(word) and least <= size]  # fmt: skip
+        if words.index(word) <= words.index(given.default):
+            yield (
+                (word,),
+                f"{word}: is never reached: no alert is below the default, {given.default}",
+            )
+        elif louder:
+            yield (word,), f"{word}: is never reached: an alert is {louder[0]}"
+        elif not isinstance(rule, ScoreBelow) and size <= rule.threshold:
+            told = f"the rule alerts from {rule.threshold} {unit} on"
+            yield (word,), f"{word}: {size} makes the default unreachable: {told}"
+        elif isinstance(rule, ScoreBelow) and size > rule.floor:
+            yield (word,), f"{word}: is never reached: no score is {size} below {rule.floor}"
+        elif most is not None and size > most:
+            yield (word,), f"{word}: is never reached: no score falls more than {most} percent"

@@ -23,8 +23,11 @@ RAW: Final = "canvas-live-events"
 EVENTS: Final = "grade-events"
 CHANGELOG: Final = "grade-scores-changelog"
 ALERTS: Final = "grade-alerts"
+POSTED: Final = "grade-alerts-posted"
+STATE: Final = "grade-alerts-state"
+RULES: Final = "grade-rules"
 REFUSED: Final = "grade-events-refused"
-NEEDED: Final = (RAW, EVENTS, CHANGELOG, ALERTS, REFUSED)
+NEEDED: Final = (RAW, EVENTS, CHANGELOG, ALERTS, POSTED, STATE, RULES, REFUSED)
 """What a worker needs, by the names in the file; the names on a cluster may have a prefix."""
 
 ROOM: Final = 64 * 1024
@@ -287,7 +290,7 @@ def room_needed(name: str, raw: Mapping[str, str]) -> int | None:
         1065536
         >>> room_needed("grade-events", {})
     """
-    return max_message_bytes(raw) + ROOM if name in {ALERTS, REFUSED} else None
+    return max_message_bytes(raw) + ROOM if name in {ALERTS, POSTED, STATE, REFUSED} else None
 
 
 def max_message_bytes(config: Mapping[str, str]) -> int:

@@ -57,8 +57,10 @@ class Create:
 
     def __str__(self) -> str:
         """Return the line that people read."""
+        many = "" if self.partitions == 1 else "s"
         return (
-            f"+ create {self.topic} ({self.partitions} partitions, replication {self.replication})"
+            f"+ create {self.topic} ({self.partitions} partition{many}, "
+            f"replication {self.replication})"
         )
 
 

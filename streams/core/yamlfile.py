@@ -6,34 +6,33 @@ Stricter than YAML on purpose: one document, text keys, no duplicates, no anchor
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
+from streams.core.complaints import Complaint, Place, did_you_mean, examine
 from streams.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+
+__all__ = ["MAX_BYTES", "Finding", "Place", "Problem", "did_you_mean", "parse", "review"]
 
 MAX_BYTES: Final = 256 * 1024
 """No file that people write by hand is longer; a longer one is the wrong file."""
-
-Place = tuple[str | int, ...]
-"""Where in the data, as pydantic says it: ``("topics", 2, "config", "retention.ms")``."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
 _PLAIN: Final = {
     "null": r"|~|null|Null|NULL",
     "bool": r"true|True|TRUE|false|False|FALSE",
-    "int": r"[-+]?[0-9]{1,30}",
+    "int": r"[-+]?(0|[1-9][0-9]{0,29})",
     "float": r"[-+]?([0-9]{1,20}(\.[0-9]{0,20})?|\.[0-9]{1,20})([eE][-+]?[0-9]{1,4})?",
 }
 _CONVERT: Final[dict[str, Callable[[str], bool | float | None]]] = {
@@ -65,6 +64,8 @@ def parse(
     model: type[Model],
     file: str,
     check: Callable[[Model], Iterable[Finding]] | None = None,
+    *,
+    nulls: bool = False,
 ) -> Model:
     """Return a YAML file as the model.
 
@@ -74,6 +75,7 @@ def parse(
         file: The file's name, for the messages.
         check: Rules over the whole model that no single field can know, with the place of each
             breach; asked only once the model itself is valid.
+        nulls: Whether a written null is a value; else it is a mistake, as is writing nothing.
 
     Returns:
         The model.
@@ -93,42 +95,54 @@ def parse(
         streams.errors.ConfigurationError: rules.yaml:1:1: missing key 'points'
         rules.yaml:1:1: unknown key 'point', did you mean 'points'?
     """
-    tree = _Tree()
-    data = tree.read(text)
-    if not tree.problems:
-        try:
-            value = model.model_validate(data)
-        except ValidationError as error:
-            tree.problems.extend(_problems(error, model, tree))
-        else:
-            findings = check(value) if check else ()
-            tree.problems.extend(Problem(*tree.position(at), what) for at, what in findings)
-            if not tree.problems:
-                return value
-    lines = [f"{file}:{line}:{column}: {what}" for line, column, what in sorted(set(tree.problems))]
-    raise ConfigurationError("\n".join(lines))
+    return review(text, model, file, check, nulls=nulls)[0]
 
 
-def did_you_mean(word: str, known: Collection[str]) -> str:
-    """Return a hint to end a message with, or nothing where no known word is near.
+def review(
+    text: str | bytes,
+    model: type[Model],
+    file: str,
+    check: Callable[[Model], Iterable[Finding]] | None = None,
+    lint: Callable[[Model], Iterable[Finding]] | None = None,
+    *,
+    nulls: bool = False,
+) -> tuple[Model, list[str]]:
+    """Return a YAML file as the model, and what may be meant otherwise.
 
-    Example:
-        >>> did_you_mean("retention.msec", ["retention.ms", "cleanup.policy"])
-        ", did you mean 'retention.ms'?"
-        >>> did_you_mean("colour", ["retention.ms", "cleanup.policy"])
-        ''
+    Args:
+        text: As for `parse`.
+        model: As for `parse`.
+        file: As for `parse`.
+        check: As for `parse`.
+        lint: Finds what is valid and yet odd; asked only of a valid file.
+        nulls: As for `parse`.
+
+    Returns:
+        The model, and each finding of ``lint`` as ``file:line:column: what``, in the file's order.
+
+    Raises:
+        ConfigurationError: As of `parse`.
     """
-    near = difflib.get_close_matches(word, known, n=1)
-    return f", did you mean '{near[0]}'?" if near else ""
+    tree = _Tree(nulls)
+    data = tree.read(text)
+    value = tree.judged(examine(model, data)) if not tree.problems else None
+    if value is not None and check:
+        tree.note(check(value))
+    if value is None or tree.problems:
+        raise ConfigurationError("\n".join(tree.told(file)))
+    tree.note(lint(value) if lint else ())
+    return value, tree.told(file)
 
 
 @dataclass
 class _Tree:
     """A file's plain data, and where in the text each part of it stands."""
 
+    nulls: bool = False
     problems: list[Problem] = field(default_factory=list)
     keys: dict[Place, tuple[int, int]] = field(default_factory=dict)
     values: dict[Place, tuple[int, int]] = field(default_factory=dict)
+    empty: list[Place] = field(default_factory=list)
 
     def read(self, text: str | bytes) -> Any:  # noqa: ANN401 - the model says what it is
         """Return the plain data, and note every problem and every position on the way."""
@@ -147,6 +161,30 @@ class _Tree:
             elif decoded is not None:
                 self._wrong((1, 1), "the file is empty")
         return None
+
+    def judged(self, found: Model | list[Complaint]) -> Model | None:
+        """Return a model that is one, or note what is said against it."""
+        complaints = found if isinstance(found, list) else []
+        unknown = {each.place for each in complaints if each.of_key}
+        for place in self.empty:
+            if place not in unknown:
+                name = f"{place[-1]}: " if isinstance(place[-1], str) else ""
+                self._wrong(self.position(place), f"{name}has no value")
+        for place, what, of_key in complaints:
+            if of_key or place not in self.empty:
+                self._wrong(self.position(place, of_key=of_key), what)
+        return None if isinstance(found, list) or self.problems else found
+
+    def note(self, findings: Iterable[Finding]) -> None:
+        """Note what a check found."""
+        for place, what in findings:
+            self._wrong(self.position(place), what)
+
+    def told(self, file: str) -> list[str]:
+        """Return the problems, in the order of the file."""
+        return [
+            f"{file}:{line}:{column}: {what}" for line, column, what in sorted(set(self.problems))
+        ]
 
     def position(self, place: Place, *, of_key: bool = False) -> tuple[int, int]:
         """Return line and column of a place, or of the nearest part around it that exists."""
@@ -203,7 +241,14 @@ class _Tree:
             return node.value  # YAML 1.2 has no timestamps
         elif isinstance(node, ScalarNode) and tag in _PLAIN:
             if match := re.fullmatch(_PLAIN[tag], node.value):
+                if tag == "null" and not (self.nulls and node.value):
+                    self.empty.append(place)
                 return _CONVERT[tag](match[0])
+            if re.fullmatch("0[0-9]+", node.value):  # ids are kept as they are written
+                self._wrong(
+                    _mark(node), f"a number with leading zeros: {int(node.value)}, or quote it"
+                )
+                return None
             self._wrong(_mark(node), "neither true, false, null nor a plain decimal number")
         else:
             self._wrong(_mark(node), f"a tag, {tag}: write plain values")
@@ -223,35 +268,3 @@ class _Tree:
 
 def _mark(node: Node) -> tuple[int, int]:
     return node.start_mark.line + 1, node.start_mark.column + 1
-
-
-def _problems(error: ValidationError, model: type[BaseModel], tree: _Tree) -> Iterator[Problem]:
-    """Say pydantic's errors in the words of the file."""
-    for item in error.errors(include_url=False, include_input=False):
-        place, kind = item["loc"], item["type"]
-        name = str(place[-1]) if place else ""
-        if kind == "missing":
-            yield Problem(*tree.position(place), f"missing key '{name}'")
-        elif kind == "extra_forbidden":
-            hint = did_you_mean(name, _keys(model, place[:-1]))
-            yield Problem(*tree.position(place, of_key=True), f"unknown key '{name}'{hint}")
-        else:
-            what = item["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
-            yield Problem(*tree.position(place), f"{name}: {what}" if name else what)
-
-
-def _keys(model: type[BaseModel], place: Place) -> list[str]:
-    """Return the keys that the model at a place takes, or none where unions hide it."""
-    annotation: Any = model
-    for part in place:
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            fields = annotation.model_fields.items()
-            found = [each.annotation for name, each in fields if part in {name, each.alias}]
-            annotation = found[0] if found else None
-        else:  # list[Model] by index, dict[str, Model] by key
-            annotation = next((arg for arg in get_args(annotation)[::-1] if arg is not ...), None)
-        while not isinstance(annotation, type) and type(None) in get_args(annotation):
-            annotation = get_args(annotation)[0]  # Model | None
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [each.alias or name for name, each in annotation.model_fields.items()]
-    return []

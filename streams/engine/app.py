@@ -6,13 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import faust
 
+from streams.engine.idle import IDLE_SECONDS
 from streams.engine.restore import BatchTableManager
 from streams.engine.table import BatchTable
 from streams.engine.transport import Transport
 from streams.engine.watch import Watch
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from faust.types import TransportT
+    from mode.types import ServiceT
 
     from streams.engine.commit import Committer
     from streams.engine.transport import Consumer
@@ -20,9 +24,17 @@ if TYPE_CHECKING:
 
 
 class BatchApp(faust.App):
-    """A Faust app whose agents get record batches."""
+    """A Faust app whose agents get record batches.
+
+    Attributes:
+        idle_topics: Whose agents also get an empty batch, time and again, while a partition is
+            idle; to be set before the app starts.
+        idle_seconds: How long a partition is caught up and without records before it is idle.
+    """
 
     consumer: Consumer
+    idle_topics: Collection[str] = ()
+    idle_seconds: float = IDLE_SECONDS
 
     def __init__(self, id: str, kafka: Kafka, **settings: Any) -> None:  # noqa: A002, ANN401 - Faust's own
         """Set what correctness and speed hang on; callers set the rest.
@@ -34,6 +46,7 @@ class BatchApp(faust.App):
         """
         self.kafka = kafka
         self.committers: list[Committer] = []
+        self.besides: list[ServiceT] = []  # what else starts and stops with it
         self.watch = Watch(self)
         super().__init__(
             id,
@@ -64,5 +77,5 @@ class BatchApp(faust.App):
         """Start the committers with the app; they stop after the consumer has settled."""
         await super().on_start()
         await self.add_runtime_dependency(self.watch)
-        for committer in self.committers:
-            await self.add_runtime_dependency(committer)
+        for service in [*self.committers, *self.besides]:
+            await self.add_runtime_dependency(service)

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
     from streams.engine.app import BatchApp
     from streams.engine.fetch import RecordBatch
-    from streams.engine.table import Change, Overlay
+    from streams.engine.overlay import Overlay
+    from streams.engine.table import Change
     from streams.engine.transactions import Member, Writer
     from streams.engine.transport import Consumer
 

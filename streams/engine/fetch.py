@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from aiokafka.consumer import fetcher
@@ -12,6 +13,7 @@ from aiokafka.structs import TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from streams.engine.idle import Idle
 from streams.errors import RecordsDeletedError
 
 if TYPE_CHECKING:
@@ -61,7 +63,9 @@ class RecordBatch(NamedTuple):
         epoch: The partition's epoch at the fetch.
         start: The consumer's position before the fetch.
         end: The consumer's position after it: what to commit once the batch is done.
-        records: In offset order; none where only markers were passed.
+        records: In offset order; none where only markers were passed, or the partition is idle.
+        idle_at: Where it is idle: up to when it is known to have no more records, milliseconds
+            since 1970. Else 0.
     """
 
     tp: TP
@@ -69,6 +73,7 @@ class RecordBatch(NamedTuple):
     start: int
     end: int
     records: Sequence[Record]
+    idle_at: int = 0
 
 
 class _PartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]
@@ -86,6 +91,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     """The thread that owns the aiokafka consumer."""
 
     consumer: Consumer
+
+    @cached_property
+    def _idle(self) -> Idle:
+        app = self.consumer.app
+        return Idle(app.idle_topics, app.idle_seconds)
 
     def _create_worker_consumer(self, transport: driver.Transport) -> aiokafka.AIOKafkaConsumer:
         fetcher.PartitionRecords = _PartitionRecords  # of this process: a worker's
@@ -132,14 +142,19 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             end = assignment.state_value(partition).position
             start = before.get(tp, records[0].offset)
             before[tp] = end
+            self._idle.heard(tp)
             batches[tp] = RecordBatch(tp, self.consumer.epochs[tp], start, end, records)
         for tp in before.keys() & active_partitions - batches.keys():
             state = assignment.state_value(TopicPartition(*tp)) if assignment else None
-            if state is not None and state.has_valid_position and state.position > before[tp]:
-                # Transaction markers alone: nothing to work on, yet to be committed, or they
-                # would stay as lag for as long as no record comes.
-                passed = RecordBatch(tp, self.consumer.epochs[tp], before[tp], state.position, [])
-                before[tp], batches[tp] = state.position, passed
+            if state is None or not state.has_valid_position:
+                continue
+            epoch, start, end = self.consumer.epochs[tp], before[tp], state.position
+            idle_at = self._idle.look(tp, epoch, state)
+            # Transaction markers alone: nothing to work on, yet to be committed, or they would
+            # stay as lag for as long as no record comes.
+            if end > start or (end == start and idle_at):
+                before[tp] = end
+                batches[tp] = RecordBatch(tp, epoch, start, end, [], idle_at)
         return batches
 
     async def on_own_loop(self, coroutine: Any) -> Any:  # noqa: ANN401 - whatever it returns

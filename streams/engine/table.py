@@ -3,6 +3,9 @@
 An *owner* is who a partition is keyed by, an *item* one thing of theirs; the changelog's key is
 ``owner:item``, on the owner's partition. Values stay bytes until somebody reads them. Readers see
 committed batches only: a batch's changes are published after its commit.
+
+An owner that begins with ``~`` and has no ``:`` is *reserved*: its rows are the agent's own notes
+on a partition. They are kept, restored and dropped as all are, and shown and counted nowhere.
 """
 
 from __future__ import annotations
@@ -13,12 +16,15 @@ from typing import TYPE_CHECKING, Any
 from faust.stores.base import Store
 from faust.tables import Table
 
+from streams.engine.wakes import Wakes, never
+
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from faust.types import TP
 
     from streams.engine.fetch import Record
+    from streams.engine.wakes import Wake, WakeOf
 
 Owner = bytes
 Item = bytes
@@ -36,24 +42,42 @@ def changelog_key(owner: Owner, item: Item) -> bytes:
     return b"%b:%b" % (owner, item)
 
 
+def is_reserved(owner: Owner) -> bool:
+    """Tell whether an owner's rows are an agent's own.
+
+    Example:
+        >>> is_reserved(b"~partition"), is_reserved(b"~tenant:48")
+        (True, False)
+    """
+    return owner.startswith(b"~") and b":" not in owner
+
+
 class Rows:
     """The rows of one partition.
 
     Attributes:
-        owners: Owner → item → value.
+        owners: Owner → item → value; reserved ones are not among them.
+        wakes: Which rows are to be woken up, and when; reserved ones never.
         position: Changelog offset up to which these rows hold everything. Our own later changes may
             be among them, too: reading on from here comes to the same rows, since each key's last
             record decides.
     """
 
-    def __init__(self) -> None:
-        """Start empty, at the beginning of the changelog."""
+    def __init__(self, wake_of: WakeOf = never) -> None:
+        """Start empty, at the beginning of the changelog.
+
+        Args:
+            wake_of: Tells from a row's value when it is to be woken up.
+        """
+        self._wake_of = wake_of
         self.clear()
 
     def clear(self) -> None:
         """Forget all; the changelog is to be read from its beginning."""
         self.owners: dict[Owner, dict[Item, bytes]] = {}
+        self.wakes = Wakes()
         self.position = 0
+        self._reserved: dict[Owner, dict[Item, bytes]] = {}
         self._owners_of: defaultdict[Item, set[Owner]] = defaultdict(set)
         self._names: dict[bytes, bytes] = {}
 
@@ -64,16 +88,46 @@ class Rows:
     def apply(self, changes: Iterable[Change]) -> None:
         """Change rows; None removes one."""
         owners, owners_of = self.owners, self._owners_of
+        wake_of, wakes = self._wake_of, self.wakes
         # A name is one object, however many rows have it: 80 bytes a row.
         named = self._names.setdefault
         for told_owner, told_item, value in changes:
             owner, item = named(told_owner, told_owner), named(told_item, told_item)
+            items = owners.get(owner)
+            if items is None:
+                if is_reserved(owner):
+                    self._note(owner, item, value)
+                    continue
+                if value is None:
+                    continue
+                items = owners[owner] = {}
+            held = items.get(item)
             if value is not None:
-                owners.setdefault(owner, {})[item] = value
-                owners_of[item].add(owner)
-            elif item in owners.get(owner, ()):
-                del owners[owner][item]
+                items[item] = value
+                if held is None:
+                    owners_of[item].add(owner)
+            elif held is not None:
+                del items[item]
                 owners_of[item].discard(owner)
+            was = None if held is None else wake_of(held)
+            wake = None if value is None else wake_of(value)
+            if was != wake:
+                wakes.move(owner, item, was, wake)
+
+    def _note(self, owner: Owner, item: Item, value: bytes | None) -> None:
+        """Change a reserved row."""
+        items = self._reserved.setdefault(owner, {})
+        if value is None:
+            items.pop(item, None)
+        else:
+            items[item] = value
+
+    def row(self, owner: Owner, item: Item) -> bytes | None:
+        """Return one row, reserved ones among them, or None."""
+        items = self.owners.get(owner)
+        if items is None:
+            items = self._reserved.get(owner)
+        return None if items is None else items.get(item)
 
     def load(self, records: Iterable[Record]) -> int:
         """Apply a run of changelog records.
@@ -93,7 +147,7 @@ class Rows:
         return foreign
 
     def __len__(self) -> int:
-        """Return the number of rows."""
+        """Return the number of rows; reserved ones do not count."""
         return sum(map(len, self.owners.values()))
 
 
@@ -103,11 +157,13 @@ class PartitionStore(Store[bytes, bytes]):
     Attributes:
         partitions: Rows by partition: ours, those being restored, and standbys.
         serving: Partitions that are ours and restored: readers see these only.
+        wake_of: Tells from a row's value when it is to be woken up; to be set before there are any.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Faust's own
         """Start empty."""
-        self.partitions: defaultdict[int, Rows] = defaultdict(Rows)
+        self.wake_of: WakeOf = never
+        self.partitions: defaultdict[int, Rows] = defaultdict(lambda: Rows(self.wake_of))
         self.serving: set[int] = set()
         super().__init__(*args, **kwargs)
 
@@ -123,16 +179,19 @@ class PartitionStore(Store[bytes, bytes]):
         return {}
 
     def row(self, partition: int, owner: Owner, item: Item) -> bytes | None:
-        """Return one row of a partition, or None."""
-        items = self.partitions[partition].owners.get(owner)
-        return None if items is None else items.get(item)
+        """Return one row of a partition, reserved ones among them, or None."""
+        return self.partitions[partition].row(owner, item)
+
+    def waking(self, partition: int, before: int) -> Iterator[Wake]:
+        """Yield what is to be woken up in a partition before a time, in that order."""
+        return self.partitions[partition].wakes.before(before)
 
     def owners_of(self, item: Item) -> frozenset[Owner]:
         """Return who has a row for an item, from an index."""
         return frozenset(owner for rows in self._served() for owner in rows.owners_of(item))
 
     def owners(self) -> Iterator[Owner]:
-        """Yield every owner here."""
+        """Yield every owner here; none that is reserved."""
         for rows in self._served():
             yield from rows.owners
 
@@ -210,51 +269,6 @@ class PartitionStore(Store[bytes, bytes]):
 
     def restore_backup(self, *_: Any, **__: Any) -> None:  # noqa: ANN401 - Faust's own
         """Do nothing: the changelog is the backup."""
-
-
-class Overlay:
-    """The table as an agent sees it: its own uncommitted changes first, then the committed rows.
-
-    Changes are *open* until the round they belong to is sealed, and go with it: all published, or
-    all dropped.
-    """
-
-    def __init__(self, store: PartitionStore) -> None:
-        """Start without changes."""
-        self._store = store
-        self._open: dict[tuple[int, Owner, Item], bytes | None] = {}
-        self._sealed: dict[tuple[int, Owner, Item], bytes | None] = {}
-
-    def row(self, partition: int, owner: Owner, item: Item) -> bytes | None:
-        """Return one row of a partition as of the last batch worked on, or None."""
-        place = partition, owner, item
-        if place in self._open:
-            return self._open[place]
-        if place in self._sealed:
-            return self._sealed[place]
-        return self._store.row(partition, owner, item)
-
-    def stage(self, partition: int, changes: Iterable[Change]) -> None:
-        """Add a worked batch's changes."""
-        for owner, item, value in changes:
-            self._open[partition, owner, item] = value
-
-    def seal(self) -> None:
-        """Close the round: what is staged from now on belongs to the next."""
-        self._sealed, self._open = self._open, {}
-
-    def publish(self, partitions: Collection[int]) -> None:
-        """Show the sealed round's changes of some partitions to everyone; forget the others."""
-        changes = defaultdict[int, list[Change]](list)
-        for (partition, owner, item), value in self._sealed.items():
-            changes[partition].append((owner, item, value))
-        for partition in partitions:
-            self._store.publish(partition, changes[partition])
-        self._sealed = {}
-
-    def drop(self) -> None:
-        """Forget every change that is not published."""
-        self._sealed, self._open = {}, {}
 
 
 class BatchTable(Table[bytes, bytes]):

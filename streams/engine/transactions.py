@@ -149,6 +149,22 @@ class Writer:
         _do(lambda: producer.send_offsets_to_transaction(positions, metadata, TRANSACTION_SECONDS))
         _do(lambda: producer.commit_transaction(TRANSACTION_SECONDS))
 
+    def write(self, steps: Sequence[Outputs]) -> None:
+        """Outputs are acknowledged, and no offsets with them: in a transaction, else step by step.
+
+        Raises:
+            Failed: They may or may not be.
+        """
+        producer = self.start()
+        if not self.transactional:
+            for outputs in steps:
+                self.produce(outputs)
+            return
+        _do(producer.begin_transaction)
+        for outputs in steps:
+            _send(producer, outputs, None)
+        _do(lambda: producer.commit_transaction(TRANSACTION_SECONDS))
+
     def abandon(self) -> None:
         """Nothing more is sent; `start` aborts a transaction that is left open."""
         producer, self._producer = self._producer, None

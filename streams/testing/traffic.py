@@ -203,7 +203,11 @@ class Alerts:
     def _missing(self, what: str) -> GradewatchError:
         """Return what to say of alerts that do not come."""
         numbers = self.worker.numbers()
-        fates = [f"{agent} {fate}: {n}" for (agent, fate), n in sorted(numbers.fates.items()) if n]
+        fates = [
+            f"{agent} {fate}: {n}"
+            for (agent, fate), n in sorted(numbers.fates.items())
+            if n and fate != "control"
+        ]
         refused = [f"refused, {reason}: {n}" for reason, n in sorted(numbers.refused.items()) if n]
         came = [shown.line(alert) for alert in self._came[self._given :]]
         return self.worker.failure(

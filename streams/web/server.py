@@ -95,9 +95,11 @@ class _Answers:
     async def ready(self, _: web.Request) -> web.Response:
         """All that is ours is restored and worked on, or why it is not."""
         reasons = self._worker.not_ready()
+        warnings = self._worker.warnings()
+        also = {"warnings": warnings} if warnings else {}
         if not reasons:
-            return _json({"ready": True})
-        told: dict[str, Any] = {"ready": False, "reasons": reasons}
+            return _json({"ready": True} | also)
+        told: dict[str, Any] = {"ready": False, "reasons": reasons} | also
         restoring = self._worker.restoring()
         if restoring:
             progress = self._worker.recovery.changelog.progress

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from streams.core.acls import Acl, Binding, Operation, Resource, Role, covers, plan, required
+from streams.core.acl_plan import Binding, covers, plan
+from streams.core.acls import Acl, Operation, Resource, Role, required
 from streams.core.topic_file import ALERTS, RAW, Topics, load
 
 FILE = Path(__file__).parents[2] / "topics.yaml"
-AGENTS = {"intake", "scoring"}
+AGENTS = {"intake", "scoring", "worker"}
 ME = "User:gradewatch"
 
 
@@ -66,12 +67,16 @@ def test_an_operator_changes_no_topic_that_is_yours() -> None:
 
 
 def test_readers_read_one_topic_and_their_own_group() -> None:
-    assert words(Role.ALERTS) == ["READ on topic grade-alerts"]
+    assert words(Role.ALERTS) == [
+        "READ on topic grade-alerts",
+        "READ on topic grade-alerts-state",
+    ]
+    assert words(Role.POSTED) == ["READ on topic grade-alerts-posted"]
     assert words(Role.REFUSED) == ["READ on topic grade-events-refused"]
     assert words(Role.PRODUCER) == [f"WRITE on topic {RAW}"]
     assert words(Role.ACLS) == ["ALTER on the cluster"]
     mine = required(topics(), "gradewatch", Role.ALERTS, reader_group="pager")
-    assert [str(each) for each in mine][1:] == ["READ on group pager"]
+    assert [str(each) for each in mine][2:] == ["READ on group pager"]
 
 
 def test_a_topic_that_is_only_in_the_file_must_be_seen() -> None:

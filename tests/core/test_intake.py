@@ -243,6 +243,48 @@ def test_the_tenant_is_the_uuid_else_the_mapping_else_the_account_else_the_defau
     assert read(nothing, default_tenant="here").tenant == "here"
 
 
+def test_who_acted_on_an_override_is_told_and_a_bad_id_there_is_nobodys() -> None:
+    assert read(GOOD[2]).grader_id == "987"
+    for odd in ("oxana", -5, 2.5, True, {"id": 5}, [5], None, 10**30):
+        event = read(changed(GOOD[2], "metadata", user_id=odd))
+        assert (event.grader_id, event.event_id) == (None, read(GOOD[2]).event_id)
+        assert read(changed(GOOD[0], "metadata", user_id=odd)) == read(GOOD[0])
+
+
+SCORE_FIELDS = [f"{old}{name}" for name in events.SCORES for old in ("", "old_")]
+
+
+@given(st.dictionaries(st.sampled_from(SCORE_FIELDS), st.sampled_from([None, 0.0, 12.5, 71.5, 90])))
+@settings(max_examples=100, deadline=None)
+def test_two_posted_ids_are_equal_where_what_students_see_is(scores: dict[str, float]) -> None:
+    one, other = read(GOOD[0]), read(changed(GOOD[0], "body", **scores))
+    seen = [name for name in SCORE_FIELDS if "unposted" not in name]
+    same = all(getattr(one, name) == getattr(other, name) for name in seen)
+
+    assert (one.posted_id == other.posted_id) == same
+    assert len(one.posted_id) == 16
+    assert one.posted_id != one.event_id
+
+
+@pytest.mark.parametrize(
+    ("where", "field", "value"),
+    [
+        ("metadata", "event_time", "2026-02-03T10:15:31Z"),
+        ("body", "updated_at", "2026-02-03T10:15:31Z"),
+        ("body", "workflow_state", "deleted"),
+        ("body", "user_id", "49"),
+        ("body", "course_id", "566"),
+        ("metadata", "root_account_uuid", "another"),
+    ],
+)
+def test_a_posted_id_tells_apart_what_differs_in_anything_else(
+    where: str, field: str, value: str
+) -> None:
+    other = read(changed(GOOD[0], where, **{field: value}))
+
+    assert other.posted_id != read(GOOD[0]).posted_id
+
+
 def test_the_three_events_keep_their_kinds() -> None:
     kinds = [type(read(raw)) for raw in GOOD]
 

@@ -59,6 +59,7 @@ CHANGE = st.builds(
     score=PAIR,
     at=TIME,
     assignment=st.sampled_from(["1", "2", "3", "4", "5"]),
+    muted=st.booleans(),
 )
 TIMELINE = st.lists(st.one_of(SCORES, SCORES, OVERRIDE, CHANGE), min_size=1, max_size=40)
 
@@ -93,12 +94,12 @@ def test_the_raw_topic_played_twice_changes_no_row_and_repeats_no_alert(
     values: list[bytes],
 ) -> None:
     played = Play().take(records(values))
-    rows, alerts = dict(played.held), len(played.alerts)
+    rows, alerts, posted = dict(played.held), len(played.alerts), len(played.posted)
 
     played.take(records(values))
 
     assert played.held == rows
-    assert len(played.alerts) == alerts
+    assert (len(played.alerts), len(played.posted)) == (alerts, posted)
 
 
 @given(TIMELINE, st.integers(0, 40))

@@ -22,7 +22,7 @@ REAL: Final = [a_course_grade_change(), a_grade_change(), an_override()]
 USED: Final = {
     "metadata": {
         "event_name", "event_time", "root_account_uuid", "root_account_id", "context_type",
-        "context_id", "context_account_id",
+        "context_id", "context_account_id", "user_id",
     },
     "body": {
         "user_id", "student_id", "course_id", "submission_id", "assignment_id", "grader_id",
@@ -35,7 +35,7 @@ USED: Final = {
 OTHERS: Final = {
     "metadata": [
         "url", "referrer", "hostname", "client_ip", "user_agent", "session_id", "request_id",
-        "user_id", "real_user_id", "user_login", "user_sis_id", "context_sis_source_id",
+        "real_user_id", "user_login", "user_sis_id", "context_sis_source_id",
         "context_role", "time_zone", "developer_key_id", "root_account_lti_guid", "new_in_canvas",
     ],
     "body": ["student_sis_id", "assignment_name", "user_name", "new_in_canvas"],

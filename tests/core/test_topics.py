@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from streams.core.topic_file import ALERTS, RAW, REFUSED, Entry, Spec, Topics, load
+from streams.core.topic_file import ALERTS, POSTED, RAW, REFUSED, STATE, Entry, Spec, Topics, load
 from streams.core.topics import (
     AddPartitions,
     Create,
@@ -185,7 +185,9 @@ def test_what_deletes_nothing_needs_no_flag(key: str, before: str, after: str) -
 def test_a_raw_topic_that_takes_more_than_the_refused_one_is_noted() -> None:
     topics = load(OURS.read_bytes(), "topics.yaml", "one-broker")
     large = {
-        each.name: _there(config=each.config, overrides=frozenset(each.config))
+        each.name: _there(
+            partitions=each.partitions, config=each.config, overrides=frozenset(each.config)
+        )
         for each in topics.specs
     } | {RAW: _there(config={"max.message.bytes": "10000000"})}
 
@@ -193,5 +195,7 @@ def test_a_raw_topic_that_takes_more_than_the_refused_one_is_noted() -> None:
 
     assert made.verdict is Verdict.NO_CHANGE
     rooms = [each for each in made.steps if isinstance(each, Noted)]
-    assert {(each.topic, each.what) for each in rooms} == {(ALERTS, "room"), (REFUSED, "room")}
+    assert {(each.topic, each.what) for each in rooms} == {
+        (name, "room") for name in (ALERTS, POSTED, STATE, REFUSED)
+    }
     assert all("max.message.bytes 10065536" in str(each) for each in rooms)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from streams.core.yamlfile import MAX_BYTES, Finding, did_you_mean, parse
+from streams.core.yamlfile import MAX_BYTES, Finding, did_you_mean, parse, review
 from streams.errors import ConfigurationError
 
 
@@ -81,8 +81,36 @@ def _said(text: str | bytes) -> list[str]:
         pytest.param("rules:\n- points: 2", "2:3: missing key 'id'", id="missing"),
         pytest.param(
             "rules:\n- id: a\n  points: ten",
-            "3:11: points: must be a valid number, unable to parse string as a number",
+            "3:11: points: must be a number",
             id="a bad value",
+        ),
+        pytest.param("rules:\n- id:", "2:3: id: has no value", id="no value"),
+        pytest.param("rules:\n- id: a\n-", "3:2: has no value", id="no value in a list"),
+        pytest.param("first: ~", "1:8: first: has no value", id="null where nothing may be"),
+        pytest.param(
+            "rules:\n- idd:\n  id: a",
+            "2:3: unknown key 'idd', did you mean 'id'?",
+            id="an unknown key without value",
+        ),
+        pytest.param(
+            "rules:\n- id: 007",
+            "2:7: a number with leading zeros: 7, or quote it",
+            id="leading zeros",
+        ),
+        pytest.param("rules:\n- id: 7", "2:7: id: must be text: quote it, '7'", id="a number"),
+        pytest.param(
+            "rules:\n- {id: a, points: 7 %}",
+            "2:19: points: must be a number: without the sign, 7",
+            id="a percent sign",
+        ),
+        pytest.param("rules: 7", "1:8: rules: must be a list: lines of '- item'", id="no list"),
+        pytest.param(
+            "first: 7", "1:8: first: must be a mapping: lines of 'key: value'", id="no mapping"
+        ),
+        pytest.param(
+            "first: {id: a, colour: 1}",
+            "1:16: unknown key 'colour': there are id and points",
+            id="unknown, and nothing is near",
         ),
         pytest.param(
             "#" * (MAX_BYTES + 1), "1:1: longer than 256 KiB: is it the right file?", id="long"
@@ -97,7 +125,7 @@ def test_every_problem_is_said_in_the_order_of_the_file() -> None:
     assert _said("rules:\n- id: a\n  pints: 2\n- points: x\nrule: 1") == [
         "3:3: unknown key 'pints', did you mean 'points'?",
         "4:3: missing key 'id'",
-        "4:11: points: must be a valid number, unable to parse string as a number",
+        "4:11: points: must be a number",
         "5:1: unknown key 'rule', did you mean 'rules'?",
     ]
 
@@ -108,6 +136,17 @@ def test_a_check_over_the_whole_names_the_place_of_what_it_found() -> None:
 
     with pytest.raises(ConfigurationError, match=r"^rules.yaml:3:7: the last one$"):
         parse("rules:\n- id: a\n- id: b", _Rules, "rules.yaml", twice)
+
+
+def test_what_a_lint_finds_is_told_of_a_valid_file_with_its_place() -> None:
+    def odd(rules: _Rules) -> list[Finding]:
+        places = [("rules", index, "points") for index in range(len(rules.rules))]
+        return [Finding(place, "odd") for place in reversed(places)]
+
+    rules, told = review("rules:\n- id: a\n  points: 2\n- id: b", _Rules, "f", lint=odd)
+
+    assert len(rules.rules) == 2
+    assert told == ["f:3:11: odd", "f:4:3: odd"]
 
 
 @pytest.mark.parametrize("word", ["on", "no", "yes", "off", "2026-02-03", "12:30:00"])

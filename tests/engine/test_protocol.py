@@ -24,8 +24,10 @@ from streams.engine.commit import Committer
 from streams.engine.fetch import RecordBatch
 from streams.engine.loop import Loop
 from streams.engine.outputs import Outputs, Produced
-from streams.engine.table import Overlay, PartitionStore, Rows
+from streams.engine.overlay import Overlay
+from streams.engine.table import PartitionStore, Rows
 from streams.engine.transactions import Member
+from streams.engine.wakes import never
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
@@ -259,6 +261,7 @@ class Life:
         self.consumer = Consumer(kafka, tape)
         self.store = PartitionStore.__new__(PartitionStore)
         self.store.partitions, self.store.serving = defaultdict(Rows), set()
+        self.store.wake_of = never
         overlay = Overlay(self.store)
         self.committer = Committer(self, Writer(kafka, tape), overlay, 6)  # type: ignore[arg-type]
         self.loop = Loop(Adding(overlay, tape), self.committer, lambda *_: None, 1.0)
@@ -317,6 +320,9 @@ class Life:
                     epoch = self.consumer.epochs[tp]
                     fetched.append(RecordBatch(tp, epoch, position, end, records))
                     self.consumer.positions[tp] = end
+                elif position == PER_PARTITION and len(fetched) < 3 and self.tape.next() == 1:
+                    epoch = self.consumer.epochs[tp]
+                    fetched.append(RecordBatch(tp, epoch, position, position, [], idle_at=1))
             if self.tape.next() == 4 and fetched and self._followed(fetched):
                 fetched.popleft()  # Faust lost it
             if fetched:

@@ -16,17 +16,19 @@ from kafka import KafkaAdminClient
 
 from streams import admin
 from streams.cli.process import WorkerProcess
-from streams.core import flow as core
-from streams.core import rules
-from streams.core.alerts import Judge
-from streams.core.alerts import encode as encode_alert
-from streams.core.rows import Position, Source, encode_row
+from streams.core import alerts
+from streams.core.alerts import Place
+from streams.core.clock import ITEM, OWNER, State, encode_state
+from streams.core.flow import Partition
+from streams.core.replay import HeldRows
+from streams.core.rows import encode_row
 from streams.engine.table import changelog_key
 from streams.player import play
 from streams.security import Kafka
 from streams.settings import Guarantee, Settings, load
 from streams.web import views
 from tests import oracle
+from tests.on_dicts import ROOT
 from tests.tables import a_store
 
 if TYPE_CHECKING:
@@ -35,8 +37,6 @@ if TYPE_CHECKING:
 
     from aiokafka import ConsumerRecord
 
-    from streams.core.events import GradeEvent
-    from streams.core.rows import Row
     from streams.engine.table import PartitionStore
     from streams.simulator import RawRecord
 
@@ -66,6 +66,7 @@ class Flow:
             "namespace": namespace,
             "data_dir": tmp_path,
             "web_port": 0,
+            "rules": ROOT / "tests" / "four-rules.yaml",
             "worker_id": namespace,
         }
         self.settings: Settings = load(**ours | told)
@@ -131,7 +132,7 @@ class Flow:
     def committed(self, name: str) -> int:
         """Return how far the group has committed a source, summed over its partitions."""
         group = self.settings.group
-        return asyncio.run(committed(self.kafka, group, self.partitions(name)))
+        return sum(asyncio.run(committed(self.kafka, group, self.partitions(name))).values())
 
     def lag(self) -> int:
         """Return the records of both sources after the group's committed offsets."""
@@ -155,7 +156,7 @@ class Seen(NamedTuple):
         refusable: Partition and offset of every raw record that must be refused.
         alerts: Values of ``grade-alerts``, repeats included.
         refused: Records of ``grade-events-refused``, repeats included.
-        events: Records of ``grade-events``, repeats included.
+        events: The events on ``grade-events``, repeats included.
     """
 
     expected: oracle.Result
@@ -169,7 +170,7 @@ class Seen(NamedTuple):
 def seen(flow: Flow) -> Seen:
     """Read every topic, and recompute from the raw one, in the order that intake chose."""
     raw = {(r.partition, r.offset): r for r in flow.read(flow.settings.raw_topic)}
-    events = flow.read("grade-events")
+    events = events_of(flow)
     order = dict.fromkeys(source(event) for event in events)  # a repeat counts once, as the first
     order.update(dict.fromkeys(raw))  # then what intake did not pass
     expected = oracle.fold((raw[at].value, raw[at].timestamp, (raw[at].topic, *at)) for at in order)
@@ -178,15 +179,15 @@ def seen(flow: Flow) -> Seen:
         journeys = zip(order, expected.journeys, strict=True)
         return {at for at, journey in journeys if journey.startswith(f"{fate}/")}
 
-    alerts = [json.loads(record.value) for record in flow.read("grade-alerts")]
+    told = [json.loads(record.value) for record in flow.read("grade-alerts")]
     refused = flow.read("grade-events-refused")
-    return Seen(expected, fated("passed"), fated("refused"), alerts, refused, events)
+    return Seen(expected, fated("passed"), fated("refused"), told, refused, events)
 
 
-def a_judge(settings: Settings) -> Judge:
-    text = settings.rules.read_text(encoding="utf-8")
-    key = settings.id_key.get_secret_value().encode()
-    return Judge(rules.load(text, str(settings.rules)), key)
+def events_of(flow: Flow) -> list[ConsumerRecord]:
+    """Return what stands on ``grade-events`` without what steers: watermarks and rules."""
+    steers = b'{"type":"control",'
+    return [one for one in flow.read("grade-events") if not one.value.startswith(steers)]
 
 
 def source(record: ConsumerRecord) -> tuple[int, int]:
@@ -195,23 +196,24 @@ def source(record: ConsumerRecord) -> tuple[int, int]:
 
 
 def assert_alerts_are_as_recomputed(found: Seen) -> None:
-    once = {alert["alert_id"]: alert for alert in found.alerts}
+    once = {(alert["alert_id"], alert["seq"]): alert for alert in found.alerts}
     for alert in found.alerts:
-        assert alert == once[alert["alert_id"]], "a repeat differs from the first"
+        assert alert == once[alert["alert_id"], alert["seq"]], "a repeat differs from the first"
+    sources = {(event.partition, event.offset): source(event) for event in found.events}
 
-    def told(alerts: Iterable[dict[str, Any]]) -> Counter[str]:
-        return Counter(
-            str([*(plain(alert.get(name)) for name in COMPARED), first(alert)]) for alert in alerts
-        )
+    def told(alert: dict[str, Any], at: tuple[int, int]) -> str:
+        return str([*(plain(alert.get(name)) for name in COMPARED), at])
 
     def plain(value: object) -> object:
         return float(value or 0) if value is None or isinstance(value, int | float) else value
 
-    def first(alert: dict[str, Any]) -> list[Any]:
+    def first(alert: dict[str, Any]) -> tuple[int, int]:
         evidence = alert["evidence"][0]
-        return [evidence["partition"], evidence["offset"]]
+        return evidence["partition"], evidence["offset"]
 
-    ours, theirs = told(once.values()), told(found.expected.alerts)
+    # Ours point to grade-events, whose records say where on the raw topic they come from.
+    ours = Counter(told(alert, sources[first(alert)]) for alert in once.values())
+    theirs = Counter(told(alert, first(alert)) for alert in found.expected.alerts)
     assert (ours - theirs, theirs - ours) == (Counter(), Counter())
 
 
@@ -256,38 +258,73 @@ def assert_all_is_as_recomputed(flow: Flow) -> None:
     assert found.alerts, "invalid: a semester without alerts proves nothing"
     if flow.settings.guarantee is Guarantee.EXACTLY_ONCE:
         assert_nothing_repeats(found)
-        assert_the_log_comes_to_the_same_bytes(flow, found)
+        assert_the_log_comes_to_the_same_bytes(flow)
+        assert_last_states_are_the_last_alerts(flow)
     assert {source(event) for event in found.events} == found.passable
     assert_alerts_are_as_recomputed(found)
     assert_refused_are_as_recomputed(found)
     assert_changelog_is_as_recomputed(flow, found)
 
 
-def assert_the_log_comes_to_the_same_bytes(flow: Flow, found: Seen) -> None:
+def assert_the_log_comes_to_the_same_bytes(flow: Flow) -> None:
     """``grade-events`` folded record by record, without Kafka, gives every alert and row we see."""
-    judge = a_judge(flow.settings)
-    topic_id = flow.topic_id("grade-events")
-    rows: dict[bytes, Row] = {}
-    alerts: dict[int, list[bytes]] = defaultdict(list)
-    for record in found.events:
-        key = record.key
+    log, written = a_moment(flow, "grade-alerts", "grade-alerts-posted", "grade-scores-changelog")
+    told: dict[str, dict[int, list[bytes]]] = {alerts.STAFF: {}, alerts.POSTED: {}}
+    rows: dict[tuple[int, bytes], bytes] = {}
+    for number, records in log.items():
+        held = HeldRows()
+        place = Place(flow.topic("grade-events"), flow.topic_id("grade-events"), number)
+        key = flow.settings.id_key.get_secret_value().encode()
+        partition = Partition(alerts.Writer(key, place), place, State(), held)
+        for record in records:
+            for _, alert in partition.step(record.value, record.offset).told:
+                told[alert.audience].setdefault(number, []).append(alerts.encode(alert))
+        for at, row in held.rows.items():
+            rows[number, changelog_key(*at)] = encode_row(row)
+        if partition.state != State():
+            rows[number, changelog_key(OWNER, ITEM)] = encode_state(partition.state)
+    assert by_partition(written["grade-alerts"]) == told[alerts.STAFF]
+    assert by_partition(written["grade-alerts-posted"]) == told[alerts.POSTED]
+    kept = {(one.partition, one.key): one.value for one in written["grade-scores-changelog"]}
+    assert kept == rows
 
-        def row_of(event: GradeEvent, student: bytes = key) -> Row | None:
-            return rows.get(changelog_key(student, event.course_id.encode()))
 
-        partition, offset = source(record)
-        raw = Source(dict(record.headers)["gradewatch.topic"].decode(), partition, offset)
-        at = Position(topic_id, record.offset)
-        outcome = core.score(judge, row_of, record.value, at, raw)
-        if outcome.event is not None and outcome.row is not None:
-            rows[changelog_key(key, outcome.event.course_id.encode())] = outcome.row
-        alerts[record.partition] += map(encode_alert, outcome.alerts)
-    written: dict[int, list[bytes]] = defaultdict(list)
-    for record in flow.read("grade-alerts"):
-        written[record.partition].append(record.value)
-    assert written == {partition: values for partition, values in alerts.items() if values}
-    kept = {record.key: record.value for record in flow.read("grade-scores-changelog")}
-    assert kept == {key: encode_row(row) for key, row in rows.items()}
+def assert_last_states_are_the_last_alerts(flow: Flow) -> None:
+    """``grade-alerts-state`` holds the last record of either audience under each fingerprint."""
+    _, written = a_moment(flow, "grade-alerts", "grade-alerts-posted", "grade-alerts-state")
+    kept = {(one.partition, one.key): one.value for one in written.pop("grade-alerts-state")}
+    assert kept == {
+        (one.partition, json.loads(one.value)["fingerprint"].encode()): one.value
+        for records in written.values()
+        for one in records
+    }
+
+
+def a_moment(
+    flow: Flow, *names: str
+) -> tuple[dict[int, list[ConsumerRecord]], dict[str, list[ConsumerRecord]]]:
+    """Return what is scored of ``grade-events``, by partition, and what then stood on some topics.
+
+    Watermarks keep coming while a worker runs: it is tried until none was scored meanwhile.
+    """
+    places = flow.partitions("grade-events")
+    while True:
+        before = asyncio.run(committed(flow.kafka, flow.settings.group, places))
+        events, written = flow.read("grade-events"), {name: flow.read(name) for name in names}
+        if before == asyncio.run(committed(flow.kafka, flow.settings.group, places)):
+            break
+    log: dict[int, list[ConsumerRecord]] = {at.partition: [] for at in places}
+    for record in events:
+        if record.offset < before[TopicPartition(record.topic, record.partition)]:
+            log[record.partition].append(record)
+    return log, written
+
+
+def by_partition(records: Iterable[ConsumerRecord]) -> dict[int, list[bytes]]:
+    found: dict[int, list[bytes]] = {}
+    for record in records:
+        found.setdefault(record.partition, []).append(record.value)
+    return found
 
 
 def assert_refused_are_as_recomputed(found: Seen) -> None:
@@ -307,7 +344,7 @@ def assert_nothing_repeats(found: Seen) -> None:
     """A reader of committed records sees every effect of a raw record once."""
     for records in (found.events, found.refused):
         assert not [at for at, times in Counter(map(source, records)).items() if times > 1]
-    ids = Counter(alert["alert_id"] for alert in found.alerts)
+    ids = Counter((alert["alert_id"], alert["seq"]) for alert in found.alerts)
     assert not [one for one, times in ids.items() if times > 1]
 
 
@@ -323,9 +360,11 @@ async def read(kafka: Kafka | str, partitions: list[TopicPartition]) -> list[Con
         return sorted(records, key=lambda record: (record.partition, record.offset))
 
 
-async def committed(kafka: Kafka | str, group: str, partitions: list[TopicPartition]) -> int:
+async def committed(
+    kafka: Kafka | str, group: str, partitions: list[TopicPartition]
+) -> dict[TopicPartition, int]:
     async with _consumer(kafka, group) as consumer:
-        return sum([await consumer.committed(tp) or 0 for tp in partitions])
+        return {tp: await consumer.committed(tp) or 0 for tp in partitions}
 
 
 async def ends(kafka: Kafka | str, partitions: list[TopicPartition]) -> int:

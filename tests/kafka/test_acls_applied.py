@@ -77,10 +77,10 @@ def test_a_plan_is_carried_out_and_then_nothing_is_missing(boss: Shell, namespac
     who = f"--principal User:{namespace} --role worker"
 
     planned = boss.done(f"topics acls plan {who}", code=2)
-    assert planned.endswith("changes: 14 to add, 0 denied\n")
+    assert planned.endswith("changes: 21 to add, 0 denied\n")
     assert f"+ allow User:{namespace} WRITE on topic {namespace}-grade-alerts\n" in planned
     assert "add --yes" in boss.refused(f"topics acls apply {who}")
-    assert "done: 14 added" in boss.done(f"topics acls apply --yes {who}")
+    assert "done: 21 added" in boss.done(f"topics acls apply --yes {who}")
     assert boss.done(f"topics acls plan {who}") == "no change: 0 to add, 0 denied\n"
     assert boss.done(f"topics acls apply {who}") == "no change: 0 to add, 0 denied\n"
 
@@ -116,7 +116,7 @@ def test_one_who_may_not_see_acls_is_told_so_and_the_role_acls_may(
 
     assert "ALTER, which adding needs" in user.refused(f"topics acls plan {who}")
     secured_kafka.grant(namespace, needed(user, Role.ACLS))
-    assert "done: 1 added" in user.done(f"topics acls apply --yes {who}")
+    assert "done: 2 added" in user.done(f"topics acls apply --yes {who}")
 
 
 def test_an_operator_plans_and_applies_topics_and_looks_at_workers(

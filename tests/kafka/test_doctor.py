@@ -277,8 +277,8 @@ def test_a_changelog_that_is_not_compacted(flow: Flow, tmp_path: Path) -> None:
         "topics.yaml",
         tmp_path,
         (
-            "      cleanup.policy: compact\n",
-            "      cleanup.policy: delete\n      retention.ms: 7d\n",
+            "      cleanup.policy: compact\n      min.cleanable",
+            "      cleanup.policy: delete\n      retention.ms: 7d\n      min.cleanable",
         ),
     )
     set_config(flow, "grade-scores-changelog", "cleanup.policy", "delete")

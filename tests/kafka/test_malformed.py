@@ -173,7 +173,7 @@ def test_each_is_refused_for_its_reason_and_kept_and_the_valid_ones_between_them
     assert_alerts_are_as_recomputed(found)
     # every record counted once, by agents that never crashed: the numbers begin anew with a process
     assert numbers.of("intake") == MALFORMED + VALID
-    assert numbers.passed == numbers.of("scoring") == VALID
+    assert numbers.passed == numbers.scored == VALID
     assert numbers.refused == reasons
     signs = ("Traceback", "rashed", "estart", "ERROR   gradewatch")
     assert [sign for sign in signs if sign in flow.log()] == []

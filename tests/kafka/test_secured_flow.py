@@ -97,6 +97,7 @@ def test_a_worker_works_with_a_certificate(
         assert_all_is_as_recomputed(flow)
 
 
+@pytest.mark.crash
 def test_a_worker_works_on_while_its_tokens_end(
     secured_kafka: SecuredKafka, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -75,6 +75,7 @@ def test_an_idle_worker_stops_while_kafka_is_away_and_does_not_flood_its_log(
         assert len(worker.said().splitlines()) < 60
 
 
+@pytest.mark.crash
 def test_a_worker_amid_a_batch_ends_while_kafka_is_away_and_the_next_one_completes_it(
     own_kafka: OwnKafka, namespace: str, tmp_path: Path
 ) -> None:

@@ -111,7 +111,10 @@ def test_from_an_empty_cluster_to_a_plan_without_changes(
     settings: Settings, client: KafkaAdminClient
 ) -> None:
     _create_raw(settings, client)
-    ours = ("grade-events", "grade-scores-changelog", "grade-alerts", "grade-events-refused")
+    ours = (
+        "grade-events", "grade-scores-changelog", "grade-events-refused",
+        "grade-alerts", "grade-alerts-posted", "grade-alerts-state", "grade-rules",
+    )  # fmt: skip
 
     plan = _command("plan")
     assert plan.returncode == 2
@@ -131,10 +134,10 @@ def test_off_a_terminal_an_apply_needs_yes(settings: Settings, client: KafkaAdmi
 
     assert refused.returncode == 1
     assert "there is no terminal to ask on\n  next: add --yes" in refused.stderr
-    assert len(admin.make_plan(settings).changes) == 4
+    assert len(admin.make_plan(settings).changes) == 7
 
 
-@pytest.mark.parametrize(("answer", "code", "left"), [("y\n", 0, 0), ("n\n", 1, 4)])
+@pytest.mark.parametrize(("answer", "code", "left"), [("y\n", 0, 0), ("n\n", 1, 7)])
 def test_on_a_terminal_an_apply_asks(
     settings: Settings, client: KafkaAdminClient, answer: str, code: int, left: int
 ) -> None:
@@ -146,7 +149,7 @@ def test_on_a_terminal_an_apply_asks(
     finally:
         os.close(ours)
         os.close(theirs)
-    assert "carry out 4 changes?" in done.stderr
+    assert "carry out 7 changes?" in done.stderr
     assert done.returncode == code
     assert len(admin.make_plan(settings).changes) == left
 
@@ -192,9 +195,11 @@ def test_fewer_partitions_are_blocked_and_nothing_is_changed(
     apply = _command("apply", "--yes", "--allow-data-loss")
 
     assert apply.returncode == 1
-    assert apply.stdout.count("partitions 4 → 2: a topic never shrinks") == 4
+    assert apply.stdout.count("partitions 4 → 2: a topic never shrinks") == 6
     names = [each.name for each in admin.read_topics(applied).specs]
-    there = admin.observe(admin.bootstrap(applied), names).topics
+    there = dict(admin.observe(admin.bootstrap(applied), names).topics)
+    rules = there.pop(applied.topic("grade-rules"))
+    assert rules.partitions == 1
     assert {each.partitions for each in there.values()} == {4}
 
 
@@ -210,8 +215,8 @@ def test_partitions_grow_only_without_a_key(applied: Settings, tmp_path: Path) -
 
     keyed = _edited(applied, tmp_path, ("partitions: 4\n    config:", "partitions: 6\n    config:"))
     plan = admin.make_plan(keyed)
-    assert [each.what for each in plan.blocked] == ["partitions"] * 3
-    with pytest.raises(TopicMismatchError, match="nothing was changed, 3 blocked"):
+    assert [each.what for each in plan.blocked] == ["partitions"] * 5
+    with pytest.raises(TopicMismatchError, match="nothing was changed, 5 blocked"):
         admin.carry_out(admin.bootstrap(keyed), plan)
 
 

@@ -89,7 +89,8 @@ def test_metrics_tell_fates_lag_and_rows_and_nothing_of_anybody(flow: Flow) -> N
 
     assert 'gradewatch_records_total{agent="intake",fate="passed"} 3.0' in text
     assert 'gradewatch_refused_total{agent="intake",reason="unknown_envelope"} 1.0' in text
-    assert 'gradewatch_alerts_total{kind="score_drop",severity="warning"} 1.0' in text
+    labels = 'audience="staff",kind="score_drop",severity="warning",transition="opened"'
+    assert f"gradewatch_alerts_total{{{labels}}} 1.0" in text
     assert 'gradewatch_rows{state="serving"} 2.0' in text
     assert "gradewatch_ready 1.0" in text
     lags = [line for line in text.splitlines() if line.startswith("gradewatch_lag_records{")]

@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from tests.oracle.reading import SCORES, Fields, Refused, canonical, event_id
+from tests.oracle.reading import SCORES, Fields, Refused, canonical, event_id, posted_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -25,13 +25,13 @@ SHIPPED_RULES: Final[tuple[Fields, ...]] = (
     {"id": "override-lowered-10", "kind": "override_lowered", "points": 10, "severity": "warning"},
     {"id": "override-removed-10", "kind": "override_removed", "points": 10, "severity": "info"},
 )
-"""What the shipped rules.yaml says, written a second time."""
+"""What tests/four-rules.yaml says, written a second time."""
 
 KEPT_HISTORY: Final = 8
 """Score events, and override events, that a row remembers."""
 
 KEPT_CAUSES: Final = 3
-"""Assignments whose newest grade change a row remembers."""
+"""Assignments whose newest grade change a row remembers, of muted ones and of the others."""
 
 KEPT_TIED: Final = 4
 """Statements of one fact at one instant that a row remembers."""
@@ -68,6 +68,22 @@ class _Fact:
     def held(self) -> Fields:
         return self.tied[0] if self.tied else {}
 
+    @property
+    def posted(self) -> Fields:
+        """What holds for those who know posted values alone: ``held``, but for ties."""
+        seen: dict[str, Fields] = {}
+        for one in self.tied:  # of those that look the same to them, the first
+            seen.setdefault(one["posted_id"], one)
+        names = [name for name in self.values if "unposted" not in name]
+
+        def rank(one: Fields) -> tuple[bool, str]:
+            new = [one.get(name) for name in names]
+            others = (other for other in seen.values() if other is not one)
+            followed = any([other.get(f"old_{name}") for name in names] == new for other in others)
+            return not followed, one["posted_id"]
+
+        return max(seen.values(), key=rank, default={})
+
     def hear(self, event: Fields) -> bool:
         """Take a statement in, and tell whether it is the newest."""
         instant, now = _instant(event), _instant(self.held)
@@ -95,20 +111,25 @@ class _Fact:
 class _Seen:
     """The events of one kind that a row has judged."""
 
-    recent: list[tuple[str, str]] = field(default_factory=list)  # (event_time, id)
+    recent: list[tuple[str, str, str]] = field(default_factory=list)  # event_time, posted_id, id
     evicted: str = ""  # the newest event_time that was forgotten
 
-    def verdict(self, event: Fields) -> str:
-        """Return ``duplicate``, ``too late`` or ``new``, and remember a new one."""
-        entry = event["event_time"], event["id"]
-        if entry in self.recent:
-            return "duplicate"
+    def verdict(self, event: Fields) -> tuple[str, bool]:
+        """Return ``duplicate``, ``too late`` or ``new``, and remember a new one.
+
+        Also whether it is new to those who know posted values alone.
+        """
+        entry = event["event_time"], event["posted_id"], event["id"]
+        twins = [known for known in self.recent if known[:2] == entry[:2]]
+        if entry in twins or len(twins) >= KEPT_TIED:
+            return "duplicate", False
         if event["event_time"] <= self.evicted:
-            return "too late"
+            return "too late", False
         self.recent = sorted([*self.recent, entry])
-        if len(self.recent) > KEPT_HISTORY:
-            self.evicted = max(self.evicted, self.recent.pop(0)[0])
-        return "new"
+        while len(posted := sorted({known[:2] for known in self.recent})) > KEPT_HISTORY:
+            self.evicted = max(self.evicted, posted[0][0])
+            self.recent = [known for known in self.recent if known[:2] != posted[0]]
+        return "new", not twins
 
 
 @dataclass
@@ -119,38 +140,40 @@ class _Row:
     overrides: dict[str | None, _Fact] = field(  # by grading period; None: the course's
         default_factory=lambda: defaultdict(lambda: _Fact(("override_score",)))
     )
-    assignments: dict[str | None, _Fact] = field(default_factory=dict)
+    assignments: dict[bool, dict[str | None, _Fact]] = field(  # by whether they are muted
+        default_factory=lambda: {False: {}, True: {}}
+    )
     seen: dict[str, _Seen] = field(default_factory=lambda: defaultdict(_Seen))
-    forgotten: str = ""  # event_time of the newest grade change let go
+    forgotten: dict[bool, str] = field(  # event_time of the newest grade change let go
+        default_factory=lambda: {False: "", True: ""}
+    )
     account: tuple[str, str] = ("", "")  # when the newest event was, and whose
 
     @property
     def is_deleted(self) -> bool:
-        return self.scores.held.get("workflow_state") == "deleted"
+        return self.scores.posted.get("workflow_state") == "deleted"
 
     @property
     def known_final(self) -> float | None:
         """``final_score``, which Canvas gives as 0.0 before anything is graded."""
-        held = self.scores.held
+        held = self.scores.posted
         return None if held.get("current_score") is None else held.get("final_score")
 
     def note(self, event: Fields) -> str:
         """Remember a grade change as a likely cause, and return its fate."""
-        assignment = event.get("assignment_id")
-        fact = self.assignments.get(assignment) or _Fact(("score", "points_possible"))
+        assignment, muted = event.get("assignment_id"), bool(event.get("muted"))
+        known = self.assignments[muted]
+        fact = known.get(assignment) or _Fact(("score", "points_possible"))
         if fact.held.get("id") == event["id"]:
             return "duplicate"
-        if event["event_time"] <= self.forgotten or not fact.hear(event):
+        if event["event_time"] <= self.forgotten[muted] or not fact.hear(event):
             return "late"
-        self.assignments[assignment] = fact
-        if len(self.assignments) > KEPT_CAUSES:
-            held = {
-                key: (one.held["event_time"], one.held["id"])
-                for key, one in self.assignments.items()
-            }
+        known[assignment] = fact
+        if len(known) > KEPT_CAUSES:
+            held = {key: (one.held["event_time"], one.held["id"]) for key, one in known.items()}
             oldest = min(held, key=held.__getitem__)
-            self.forgotten = max(self.forgotten, held[oldest][0])
-            del self.assignments[oldest]
+            self.forgotten[muted] = max(self.forgotten[muted], held[oldest][0])
+            del known[oldest]
         return "kept"
 
     def view(self) -> Fields | None:
@@ -200,7 +223,9 @@ def fold(
         if event is None or isinstance(event, Refused):
             result.journeys.append("ignored" if event is None else f"refused/{event.reason}")
             continue
-        event["id"] = event_id(event)
+        of_scores = event["type"] == "course_grade_change"
+        event["id"], known = event_id(event), posted_id(event) if of_scores else None
+        event["posted_id"] = known or event["id"]
         row = rows[event["tenant"], event["student_id"], event["course_id"]]
         fate, alerts = _apply(row, event, rules)
         topic, partition, offset = source
@@ -221,7 +246,7 @@ def _apply(
     is_override = event["type"] == "grade_override"
     fact = row.overrides[event.get("grading_period_id")] if is_override else row.scores
     before = fact.held
-    verdict = row.seen[event["type"]].verdict(event)
+    verdict, is_new_to_all = row.seen[event["type"]].verdict(event)
     if verdict == "duplicate":
         return "duplicate", []
     if verdict == "too late" and not is_override:
@@ -229,10 +254,13 @@ def _apply(
     is_newest = fact.hear(event)
     if "account_id" in event:
         row.account = max(row.account, (event["event_time"], event["account_id"]))
-    if verdict == "too late" or row.is_deleted or event.get("workflow_state") == "deleted":
-        return "kept" if is_newest and verdict == "new" else "late", []
-    alerts = _judge(row, event, before, rules)
-    if not is_newest:
+    if verdict == "too late":
+        return "late", []
+    judged = is_new_to_all and not row.is_deleted and event.get("workflow_state") != "deleted"
+    alerts = _judge(row, event, before, rules) if judged else []
+    # To those who know posted values alone another may hold than to staff.
+    holds = is_newest if is_override else row.scores.posted["posted_id"] == event["posted_id"]
+    if not holds:
         score_now = _score_now(row, event)
         late = {"late": True} | ({} if score_now is None else {"score_now": score_now})
         alerts = [alert | late for alert in alerts]
@@ -283,12 +311,12 @@ def _is_second_section(event: Fields, held: Fields) -> bool:
 def _score_now(row: _Row, event: Fields) -> float | None:
     """Return what the row says now of that which a late event was about."""
     if event["type"] == "course_grade_change":
-        now: float | None = row.scores.held.get("current_score")
+        now: float | None = row.scores.posted.get("current_score")
     elif (period := event.get("grading_period_id")) is not None:
         now = row.overrides[period].held.get("override_score")
     else:
         now = row.overrides[None].held.get("override_score")
-        now = row.scores.held.get("final_score") if now is None else now
+        now = row.scores.posted.get("final_score") if now is None else now
     return now
 
 

@@ -66,7 +66,11 @@ def canonical(
         if timestamp_ms >= 0 and moment > latest:
             return Refused("future_event")
         home = _home(metadata)
-        event |= {key: part for key, part in _content(name, body, home).items() if part is not None}
+        event |= {
+            key: part
+            for key, part in _content(name, metadata, body, home).items()
+            if part is not None
+        }
     except _RefusedError as refused:
         return Refused(refused.reason)
     return event
@@ -86,6 +90,16 @@ def event_id(event: Fields) -> str:
     }[event["type"]]  # fmt: skip
     content = [event[key] for key in ("type", "tenant", "student_id", "course_id", "event_time")]
     content += [event.get(key, "active" if key == "workflow_state" else None) for key in names]
+    text = json.dumps(content, separators=(",", ":"), ensure_ascii=False)
+    return blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def posted_id(event: Fields) -> str:
+    """Return the id of what students see of a ``course_grade_change``."""
+    seen = {key: value for key, value in event.items() if "unposted" not in key}
+    keys = ("updated_at", "workflow_state", *_twins("current_score", "final_score"))
+    content = [seen[key] for key in ("type", "tenant", "student_id", "course_id", "event_time")]
+    content += [seen.get(key, "active" if key == "workflow_state" else None) for key in keys]
     text = json.dumps(content, separators=(",", ":"), ensure_ascii=False)
     return blake2b(text.encode(), digest_size=8).hexdigest()
 
@@ -166,7 +180,7 @@ def _identity(
     return event if account is None else event | {"account_id": account}
 
 
-def _content(name: str, body: Fields, home: int | None) -> Fields:
+def _content(name: str, metadata: Fields, body: Fields, home: int | None) -> Fields:
     """Return what the event says, nulls included."""
     if name == "course_grade_change":
         state = body.get("workflow_state")
@@ -186,6 +200,7 @@ def _content(name: str, body: Fields, home: int | None) -> Fields:
                 for key in ("score_id", "enrollment_id", "grading_period_id")
             },
             **{key: _number(body.get(key)) for key in _twins("override_score")},
+            "grader_id": _actor(metadata.get("user_id"), home),
         }
     flags = {key: body.get(key) for key in ("grading_complete", "muted")}
     if any(flag is not None and not isinstance(flag, bool) for flag in flags.values()):
@@ -231,6 +246,14 @@ def _id(value: object, home: int | None) -> str | None:
         _refuse("bad_id")
     is_ours = home in (None, number // _SHARD) and number % _SHARD
     return str(number % _SHARD if is_ours else number)
+
+
+def _actor(value: object, home: int | None) -> str | None:
+    """Return who acted; a bad id is nobody's, and no reason to lose the override."""
+    try:
+        return _id(value, home)
+    except _RefusedError:
+        return None
 
 
 def _number(value: object) -> float | None:

@@ -62,7 +62,7 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_a_page_names_exists(page: Path) -> None:
-    for words in re.findall(r"gradewatch ((?:[a-z]+ ?)+)", page.read_text()):
+    for words in re.findall(r"gradewatch ((?:[a-z]+(?:-[a-z]+)* ?)+)", page.read_text()):
         command: click.Command = cli
         for word in words.split():
             if not isinstance(command, click.Group):

@@ -17,7 +17,7 @@ from mode.utils.imports import symbol_by_name
 
 from streams.core import scores
 from streams.core.events import CourseGradeChange
-from streams.core.rows import Position, Source, encode_row
+from streams.core.rows import Position, encode_row
 from streams.web.access import Access
 from streams.web.server import install, mount
 from streams.worker import Worker
@@ -124,7 +124,7 @@ def a_worker_with_a_row_it_cannot_read() -> Worker:
         event_id="e1", tenant="t", student_id="48", course_id="565",
         event_time="2026-02-03T12:00:00.000Z", current_score=71.5,
     )  # fmt: skip
-    known = scores.apply(None, event, Position("topic-id", 7), Source("raw", 0, 7)).row
+    known = scores.apply(None, event, Position("topic-id", 7)).row
     assert known
     row = encode_row(known)
     worker = a_worker(Ready)

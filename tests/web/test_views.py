@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from streams.core import flow
-from streams.core.events import student_key
-from streams.core.intake import Reader
-from streams.core.rows import Position, Row, Source, decode_row, encode_row
+from streams.core.rows import encode_row
 from streams.web import views
 from streams.web.views import Problem
+from tests.on_dicts import Play
 from tests.scenarios import (
     TENANT,
     a_course_grade_change,
@@ -21,32 +19,18 @@ from tests.scenarios import (
     moment,
 )
 from tests.tables import a_store
-from tests.test_agents import a_judge
 
 if TYPE_CHECKING:
-    from streams.core.events import GradeEvent
     from streams.engine.table import PartitionStore
 
 
 def a_table(*raw: bytes) -> PartitionStore:
     """Return a table as the worker would hold it after these events, on one partition."""
-    table, judge = a_store(), a_judge()
-
-    def held(event: GradeEvent) -> Row | None:
-        owner = student_key(event.tenant, event.student_id)
-        row = table.row(0, owner, event.course_id.encode())
-        return None if row is None else decode_row(row)
-
-    for offset, value in enumerate(raw):
-        taken = flow.take_in(Reader(), value, -1)
-        assert isinstance(taken, flow.Passed)
-        at = Position("topic-id", offset)
-        outcome = flow.score(judge, held, taken.value, at, Source("raw", 0, offset))
-        assert outcome.event is not None
-        assert outcome.row is not None
-        owner = student_key(outcome.event.tenant, outcome.event.student_id)
-        item = outcome.event.course_id.encode()
-        table.publish(0, [(owner, item, encode_row(outcome.row))])
+    table = a_store()
+    played = Play().take((value, -1, ("raw", 0, offset)) for offset, value in enumerate(raw))
+    assert all(journey.startswith("passed/") for journey in played.journeys)
+    for (owner, item), row in played.replay.rows.items():
+        table.publish(0, [(owner, item, encode_row(row))])
     return table
 
 

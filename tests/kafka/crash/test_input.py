@@ -18,6 +18,7 @@ from tests.kafka.running import (
     assert_alerts_are_as_recomputed,
     assert_all_is_as_recomputed,
     assert_changelog_is_as_recomputed,
+    events_of,
     seen,
     source,
     until,
@@ -69,7 +70,7 @@ def test_offsets_reset_to_the_beginning_repeat_no_alert_and_change_no_row(flow: 
         flow.await_worked(EVENTS)
     alerts = [record.value for record in flow.read("grade-alerts")]
     rows = latest(flow)
-    events = len(flow.read("grade-events"))
+    events = len(events_of(flow))
     admin = KafkaAdminClient(bootstrap_servers=flow.servers)
 
     def reset() -> bool:
@@ -86,7 +87,7 @@ def test_offsets_reset_to_the_beginning_repeat_no_alert_and_change_no_row(flow: 
     with flow.worker:
         flow.await_worked(EVENTS)
 
-    assert len(flow.read("grade-events")) == 2 * events, "invalid: nothing was read again"
+    assert len(events_of(flow)) == 2 * events, "invalid: nothing was read again"
     assert [record.value for record in flow.read("grade-alerts")] == alerts
     assert latest(flow) == rows
     found = seen(flow)
@@ -113,7 +114,7 @@ def test_a_raw_topic_made_anew_is_read_from_its_beginning(flow: Flow) -> None:
         flow.await_worked(EVENTS // 2)
 
     journey, news = [], 0
-    for record in flow.read("grade-events"):
+    for record in events_of(flow):
         new = record.offset > last[record.partition]
         taken = (second if new else first)[source(record)]
         journey.append((taken.value, taken.timestamp, (raw, *source(record))))

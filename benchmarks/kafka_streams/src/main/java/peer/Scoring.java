@@ -32,6 +32,9 @@ final class Scoring implements Processor<byte[], byte[], byte[], byte[]> {
     public void process(Record<byte[], byte[]> record) {
         try {
             Event event = json.readValue(record.value(), Event.class);
+            if (event.type.equals("control")) { // rules and watermarks steer our worker alone
+                return;
+            }
             if (event.raw_offset == null) {
                 var headers = record.headers();
                 event.raw_partition = number(headers.lastHeader("gradewatch.partition").value());

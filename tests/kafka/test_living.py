@@ -1,0 +1,189 @@
+"""Living alerts on a real broker: the golden timelines, and a semester through crashes.
+
+The timelines stand in one log, each with students and a time of its own: a partition's clock never
+goes back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from streams.core.rules import Rules
+from streams.simulator import semester
+from tests.core.test_living import COMPARED
+from tests.kafka.running import (
+    Flow,
+    a_moment,
+    assert_last_states_are_the_last_alerts,
+    assert_the_log_comes_to_the_same_bytes,
+    until,
+)
+from tests.living_logs import encode, moment, rules_record, watermark
+from tests.on_dicts import ROOT
+from tests.oracle.living import Record, living
+from tests.oracle.single_shots import single_shots
+from tests.timelines import found, timelines
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.kafka.conftest import Kafka
+    from tests.timelines import Timeline
+
+pytestmark = pytest.mark.kafka
+
+Fields = dict[str, Any]
+
+APART: Final = timedelta(days=200)
+"""Between two timelines: more than any lasts."""
+
+OVER: Final = moment(150 * 86_400)
+"""When a timeline is over: no rules are in force, and whatever waits is settled silently."""
+
+AFTERWARDS: Final = (rules_record({"rules": []}, OVER), watermark(moment(190 * 86_400)))
+
+EVENTS: Final = 6_000
+END: Final = datetime(2026, 5, 15, 17, tzinfo=UTC)
+_INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+_DAY: Final = re.compile(r'(?<="expire": ")\d{4}-\d\d-\d\d(?=")')
+
+
+def moved(value: Fields, by: timedelta) -> Fields:
+    """Return a record, or an alert, at another time."""
+
+    def instant(match: re.Match[str]) -> str:
+        time = datetime.fromisoformat(match[0]).replace(tzinfo=None) + by
+        return f"{time.isoformat(timespec='milliseconds')}Z"
+
+    def day(match: re.Match[str]) -> str:
+        return (datetime.fromisoformat(match[0]) + by).date().isoformat()
+
+    text = _DAY.sub(day, _INSTANT.sub(instant, json.dumps(value)))
+    told: Fields = json.loads(text)
+    if told.get("kind") == "rules":
+        told["rules_hash"] = Rules.model_validate_json(json.dumps(told["rules"])).hash
+    return told
+
+
+def as_another(value: Fields, number: int) -> Fields:
+    """Return a record of a timeline with its own students, at its own time."""
+    told = moved(value, number * APART)
+    return told | ({"student_id": f"{number}0{told['student_id']}"} if "student_id" in told else {})
+
+
+def write_log(flow: Flow, log: list[Fields]) -> None:
+    """Write records to the first partition of ``grade-events``, as intake does."""
+
+    async def write() -> None:
+        producer = AIOKafkaProducer(**flow.kafka.aiokafka())
+        await producer.start()
+        try:
+            for value in log:
+                who = value.get("student_id")
+                key = None if who is None else f"{value['tenant']}:{who}".encode()
+                await producer.send(flow.topic("grade-events"), encode(value), key, partition=0)
+        finally:
+            await producer.stop()
+
+    asyncio.run(write())
+
+
+def test_the_golden_timelines(kafka: Kafka, namespace: str, tmp_path: Path) -> None:
+    flow = Flow(kafka.bootstrap_servers, namespace, tmp_path)
+    every = timelines()
+    log = [
+        as_another(value, number)
+        for number, timeline in enumerate(every)
+        for value in [*(record.value for record in timeline.records), *AFTERWARDS]
+    ]
+    write_log(flow, log)
+
+    with flow.worker:
+        until(lambda: flow.committed("grade-events") >= len(log))
+        told = {
+            audience: [json.loads(record.value) for record in flow.read(topic)]
+            for audience, topic in (("staff", "grade-alerts"), ("posted", "grade-alerts-posted"))
+        }
+        assert_the_log_comes_to_the_same_bytes(flow)
+        assert_last_states_are_the_last_alerts(flow)
+    for number, timeline in enumerate(every):
+        assert_told(timeline, number, told)
+
+
+def assert_told(timeline: Timeline, number: int, told: dict[str, list[Fields]]) -> None:
+    """Check that a timeline's alerts are there, in order."""
+    for audience in ("staff", "posted"):
+        expected = [
+            {name: value for name, value in one.items() if name != "offset"}
+            for one in timeline.expected(audience)
+        ]
+        ours = [
+            alert
+            for alert in told[audience]
+            if re.fullmatch(rf"{number}0\d\d", alert["student_id"])
+        ]
+        said = [
+            moved(alert, -number * APART)
+            | {
+                "student_id": alert["student_id"].removeprefix(f"{number}0"),
+                "at": moved({"at": alert["changed_at"]}, -number * APART)["at"],
+                "pending_since": moved({"at": alert["event_time"]}, -number * APART)["at"],
+                "gap_suspected": alert.get("gap_suspected", False),
+            }
+            for alert in ours
+        ]
+        until_over = [one for one in said if one["at"] < OVER]
+        assert found(expected, until_over) == expected, timeline.name
+
+
+def test_a_worker_killed_twice_tells_the_shipped_rules_alerts_once(
+    kafka: Kafka, namespace: str, tmp_path: Path
+) -> None:
+    flow = Flow(
+        kafka.bootstrap_servers, namespace, tmp_path, rules=ROOT / "rules" / "university.yaml"
+    )
+    flow.play(semester(11, EVENTS, END))
+    for part in (EVENTS // 10, EVENTS // 2):
+        flow.worker.start()
+        until(lambda part=part: flow.committed("grade-events") >= part)  # type: ignore[misc]
+        flow.worker.kill()
+    with flow.worker:
+        flow.await_worked(EVENTS)
+        assert_the_log_comes_to_the_same_bytes(flow)
+        assert_last_states_are_the_last_alerts(flow)
+        assert_alerts_are_as_a_second_program_says(flow)
+
+
+def assert_alerts_are_as_a_second_program_says(flow: Flow) -> None:
+    """The oracle reads ``grade-events``, and tells every alert that was written, once."""
+    log, written = a_moment(flow, "grade-alerts", "grade-alerts-posted")
+    for audience, topic in (("staff", "grade-alerts"), ("posted", "grade-alerts-posted")):
+        ours = sorted(told_of(json.loads(record.value), "changed_at") for record in written[topic])
+        theirs = sorted(
+            told_of(told.alert, "at")
+            for records in log.values()
+            for values in [
+                [
+                    Record(one.offset, (one.key or b"").decode(), json.loads(one.value))
+                    for one in records
+                ]
+            ]
+            for told in single_shots(values) + living(values)
+            if told.audience == audience
+        )
+        assert theirs, "invalid: a semester without alerts proves nothing"
+        assert ours == theirs
+
+
+def told_of(alert: Fields, at: str) -> str:
+    """Return what core and oracle both say of a step."""
+    names = [name for name in COMPARED if name not in {"size", "gap_suspected"}]
+    who = [alert[name] for name in ("tenant", "student_id", "course_id")]
+    return json.dumps([*who, alert[at], *(alert.get(name) for name in names)])
