@@ -16,8 +16,8 @@ from streams.core.episodes import Episodes
 from streams.core.events import CourseGradeChange, GradeChange, GradeOverride
 from streams.core.evidence import likely_causes
 from streams.core.history import Standing
-from streams.core.openings import moved, of_other_section, percent_of_possible
-from streams.core.order import posted_first
+from streams.core.openings import assignment_fall, moved, of_other_section
+from streams.core.order import is_withdrawn, posted_first
 from streams.core.ruleset import AUTOMATIC, matches
 from streams.core.tracks import FIRING, Cause, Episode
 from streams.core.transitions import FALLS, Transition
@@ -111,10 +111,7 @@ class _Judging:
         self._staff = Episodes(rules, row, who, steps.append, posted=False)
 
     def row(self) -> Row:
-        staff = self._staff
-        track = staff.track
-        if staff.held is not track.episodes:
-            track = _replace(track, episodes=staff.held)
+        track = self._staff.track
         return self._row if track is self._row.staff else _replace(self._row, staff=track)
 
     def unposted(self, event: CourseGradeChange, cause: Cause, applied: Applied) -> None:
@@ -182,13 +179,12 @@ class _Judging:
 
     def assignment(self, event: GradeChange, offset: int) -> None:
         """Judge one assignment's score: muted ones are for staff alone."""
-        before = percent_of_possible((event.old_score, event.old_points_possible))
-        after = percent_of_possible((event.score, event.points_possible))
-        deleted = (
-            bool(self._row.scores) and posted_first(self._row.scores).workflow_state == "deleted"
+        fall = assignment_fall(
+            (event.old_score, event.old_points_possible), (event.score, event.points_possible)
         )
-        if deleted or before is None or after is None or event.score == event.old_score:
+        if fall is None or is_withdrawn(self._row.scores):
             return
+        before, after = fall
         cause = Cause(offset, "grade_change", event.event_time, event.event_id, event.event_id)
         for rule in self._rules.at_once_assignments:
             grader = event.grader_id or AUTOMATIC

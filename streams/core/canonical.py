@@ -14,8 +14,8 @@ from streams.core.events import (
     GradeOverride,
     Instant,
     Reason,
-    digest,
 )
+from streams.core.identity import identified
 
 if TYPE_CHECKING:
     from streams.core.canvas import Course, Grade, Override
@@ -40,17 +40,8 @@ def course_grade_change(body: Course, who: Who) -> CourseGradeChange:
     """
     updated_at = _instant_or_none(body.updated_at, "body.updated_at")
     state = ACTIVE if body.workflow_state in (None, "", ACTIVE) else body.workflow_state
-    return CourseGradeChange(
-        event_id=digest(
-            "course_grade_change", *who[:4], updated_at, state,
-            body.current_score, body.old_current_score, body.final_score, body.old_final_score,
-            body.unposted_current_score, body.old_unposted_current_score,
-            body.unposted_final_score, body.old_unposted_final_score,
-        ),
-        posted_id=digest(
-            "course_grade_change", *who[:4], updated_at, state,
-            body.current_score, body.old_current_score, body.final_score, body.old_final_score,
-        ),
+    event = CourseGradeChange(
+        event_id="",
         tenant=who.tenant,
         student_id=who.student,
         course_id=who.course,
@@ -67,7 +58,8 @@ def course_grade_change(body: Course, who: Who) -> CourseGradeChange:
         old_unposted_current_score=body.old_unposted_current_score,
         unposted_final_score=body.unposted_final_score,
         old_unposted_final_score=body.old_unposted_final_score,
-    )  # fmt: skip
+    )
+    return identified(event)
 
 
 def grade_change(body: Grade, who: Who) -> GradeChange:
@@ -79,12 +71,8 @@ def grade_change(body: Grade, who: Who) -> GradeChange:
     submission = local_id(body.submission_id, who.home, "body.submission_id")
     assignment = local_id(body.assignment_id, who.home, "body.assignment_id")
     grade, old_grade = _grade_text(body.grade), _grade_text(body.old_grade)
-    return GradeChange(
-        event_id=digest(
-            "grade_change", *who[:4], submission, assignment,
-            grade, old_grade, body.score, body.old_score,
-            body.points_possible, body.old_points_possible, body.grading_complete, body.muted,
-        ),
+    event = GradeChange(
+        event_id="",
         tenant=who.tenant,
         student_id=who.student,
         course_id=who.course,
@@ -101,7 +89,8 @@ def grade_change(body: Grade, who: Who) -> GradeChange:
         grader_id=_grader(body.grader_id, who.home),
         grading_complete=body.grading_complete,
         muted=body.muted,
-    )  # fmt: skip
+    )
+    return identified(event)
 
 
 def grade_override(body: Override, who: Who, actor: object) -> GradeOverride:
@@ -118,11 +107,8 @@ def grade_override(body: Override, who: Who, actor: object) -> GradeOverride:
     updated_at = _instant_or_none(body.updated_at, "body.updated_at")
     enrollment = local_id(body.enrollment_id, who.home, "body.enrollment_id")
     period = local_id(body.grading_period_id, who.home, "body.grading_period_id")
-    return GradeOverride(
-        event_id=digest(
-            "grade_override", *who[:4], updated_at,
-            enrollment, period, body.override_score, body.old_override_score,
-        ),
+    event = GradeOverride(
+        event_id="",
         tenant=who.tenant,
         student_id=who.student,
         course_id=who.course,
@@ -135,7 +121,8 @@ def grade_override(body: Override, who: Who, actor: object) -> GradeOverride:
         grader_id=_actor(actor, who.home),
         override_score=body.override_score,
         old_override_score=body.old_override_score,
-    )  # fmt: skip
+    )
+    return identified(event)
 
 
 def local_id(value: Id, home: int | None, field: str) -> str | None:

@@ -1,18 +1,19 @@
-"""An event's id, made again from the event: whoever holds a record can tell that it is whole.
-
-The same content as intake digests, in the same order; a test holds the two together.
-"""
+"""An event's ids, made from the event: intake gives them, whoever holds a record can check them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
 import msgspec
 
-from streams.core.events import CourseGradeChange, GradeChange, digest
+from streams.core.events import (
+    CourseGradeChange,
+    GradeChange,
+    GradeEvent,
+    digest,
+)
 
-if TYPE_CHECKING:
-    from streams.core.events import GradeEvent
+E = TypeVar("E", bound=GradeEvent)
 
 
 def event_id(event: GradeEvent) -> str:
@@ -57,7 +58,7 @@ def posted_id(event: GradeEvent) -> str:
     )  # fmt: skip
 
 
-def identified(event: GradeEvent) -> GradeEvent:
+def identified(event: E) -> E:
     """Return an event with the ids that its content gives it."""
     if isinstance(event, CourseGradeChange):
         return msgspec.structs.replace(event, event_id=event_id(event), posted_id=posted_id(event))

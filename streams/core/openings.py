@@ -233,14 +233,23 @@ def percent_of_possible(pair: Pair) -> Percent | None:
     return float(round(100 * decimal(score) / decimal(possible), _SCALE))
 
 
-def of_change(rules: RuleSet, change: Change) -> Iterator[Opening]:
-    """Yield the rules that one assignment's fall reaches.
+def assignment_fall(old: Pair, new: Pair) -> tuple[Percent, Percent] | None:
+    """Return an assignment's percent before and after; None where it cannot have fallen.
 
     A change that only posts, hides, excuses or rescales leaves the score as it was.
     """
-    before, after = percent_of_possible(change.old), percent_of_possible(change.new)
-    if before is None or after is None or change.old[0] == change.new[0]:
+    before, after = percent_of_possible(old), percent_of_possible(new)
+    if before is None or after is None or old[0] == new[0]:
+        return None
+    return before, after
+
+
+def of_change(rules: RuleSet, change: Change) -> Iterator[Opening]:
+    """Yield the rules that one assignment's fall reaches."""
+    fall = assignment_fall(change.old, change.new)
+    if fall is None:
         return
+    before, after = fall
     for rule in rules.assignments:
         if holds(rule, before, after) and change.assignment_id is not None:
             yield Opening(

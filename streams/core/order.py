@@ -28,6 +28,11 @@ def posted_first(held: Sequence[Scores]) -> Scores:
     return in_order(held, posted=True)[-1]
 
 
+def is_withdrawn(held: Sequence[Scores]) -> bool:
+    """Tell whether Canvas withdrew the scores, as those see it who see posted scores alone."""
+    return bool(held) and posted_first(held).workflow_state == "deleted"
+
+
 def in_order(statements: Sequence[Scores], *, posted: bool) -> list[Scores]:
     """Return statements of one instant, the one that holds last, as one view has them.
 

@@ -93,7 +93,6 @@ class RuleSet:
         self.at_once_least = {view: Least(some) for view, some in self.at_once_scores.items()}
         self.at_once_moves = [rule for rule in at_once if isinstance(rule, OverrideMoved)]
         self.at_once_assignments = [rule for rule in at_once if isinstance(rule, AssignmentDrop)]
-        self.least_move = float(min((r.points for r in self.at_once_moves), default=inf)) - _EDGE
         self.scores = _by_view(living)
         self.least = {view: Least(some) for view, some in self.scores.items()}
         self.moves = [rule for rule in living if isinstance(rule, OverrideMoved)]

@@ -19,7 +19,7 @@ from streams.core.events import (
     Instant,
 )
 from streams.core.history import Standing, Statement, settle
-from streams.core.order import newness, posted_first
+from streams.core.order import is_withdrawn, newness
 from streams.core.rows import Change, Override, Position, Row, Scores, written
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def _scores(before: Row | None, row: Row, event: CourseGradeChange, at: Position
         after,
         standing,
         judged=not after.deleted,
-        judged_posted=posted is Standing.NEWER and posted_first(held).workflow_state != "deleted",
+        judged_posted=posted is Standing.NEWER and not is_withdrawn(held),
     )
 
 
@@ -178,7 +178,7 @@ def _override(before: Row | None, row: Row, event: GradeOverride, at: Position) 
     if known is Standing.LATE:  # the newest of its fact, yet perhaps judged before
         return Applied(after, known)
     # By what is posted alone: the same for everybody.
-    judged = not row.scores or posted_first(row.scores).workflow_state != "deleted"
+    judged = not is_withdrawn(row.scores)
     return Applied(after, standing, judged=judged, judged_posted=judged)
 
 
