@@ -20,7 +20,7 @@ from streams import settings
 from streams.cli.backtest_log import play_log
 from streams.cli.backtest_report import report, text
 from streams.cli.rule_tests import FILES, load_rules
-from streams.core.instants import instant, milliseconds
+from streams.core.instants import parsed
 from streams.core.intake import Reader
 from streams.errors import GradewatchError
 from streams.trust.backtest import Backtest, Plan
@@ -48,8 +48,8 @@ class _Instant(click.ParamType):
         """Return the instant that the text names; a day is its beginning."""
         written = str(value)
         try:
-            return instant(milliseconds(f"{written}T00:00:00Z" if len(written) == 10 else written))
-        except (ValueError, TypeError):
+            return parsed(f"{written}T00:00:00Z" if len(written) == 10 else written)
+        except ValueError:
             self.fail("no day, and not ISO 8601 with an offset, such as 2026-05-15", param, ctx)
 
 

@@ -123,25 +123,40 @@ class Writer:
             rules_hash: Of the rules in force.
             clock: Of the partition; empty: none yet.
         """
+        key, alert = student_key(who.tenant, who.student_id), None
         if step.posted and step.rule.is_posted:
-            yield self._told(step, who, rules_hash, clock, POSTED)
+            alert = self._alert(step, who, rules_hash, clock, POSTED)
+            yield Told(key, alert)
         if step.to_staff:
-            yield self._told(step, who, rules_hash, clock, STAFF)
+            if alert is None:
+                alert = self._alert(step, who, rules_hash, clock, STAFF)
+            else:  # they read the same, but for what ids are made of
+                fingerprint, alert_id = self._ids(step, who, STAFF)
+                evidence = tuple(self._evidence(step, posted=False))
+                alert = msgspec.structs.replace(
+                    alert, alert_id=alert_id, fingerprint=fingerprint, audience=STAFF,
+                    evidence=evidence,
+                )  # fmt: skip
+            yield Told(key, alert)
 
-    def _told(
+    def _ids(self, step: Transition, who: Who, audience: str) -> tuple[str, str]:
+        """Return fingerprint and alert id."""
+        view, posted = "posted" if step.posted else "unposted", audience == POSTED
+        about = (who.tenant, step.rule.id, who.student_id, who.course_id, view)
+        fingerprint = self._keyed(*about, step.episode.subject, *([POSTED] if posted else []))
+        return fingerprint, self._keyed(fingerprint, _id_of(step.episode.began, posted=posted))
+
+    def _alert(
         self, step: Transition, who: Who, rules_hash: str, clock: Instant, audience: str
-    ) -> Told:
+    ) -> Alert:
         rule, episode = step.rule, step.episode
-        posted, view = audience == POSTED, "posted" if step.posted else "unposted"
+        fingerprint, alert_id = self._ids(step, who, audience)
         size = size_of(rule, step.before, step.after)
-        subject = (who.tenant, rule.id, who.student_id, who.course_id, view, episode.subject)
-        fingerprint = self._keyed(*subject, *([POSTED] if posted else []))
-        alert_id = self._keyed(fingerprint, _id_of(episode.began, posted=posted))
         period = episode.subject if rule.kind is not Kind.ASSIGNMENT_DROP else None
         current = "current_score" if step.posted else "unposted_current_score"
         threshold = getattr(rule, "threshold", None)
         text = rule.text
-        alert = Alert(
+        return Alert(
             alert_id=alert_id,
             fingerprint=fingerprint,
             seq=episode.seq,
@@ -156,7 +171,7 @@ class Writer:
             tenant=who.tenant,
             student_id=who.student_id,
             course_id=who.course_id,
-            view=view,
+            view="posted" if step.posted else "unposted",
             score=SCORE_OF.get(rule.kind, current),
             before=step.before,
             after=step.after,
@@ -166,7 +181,7 @@ class Writer:
             event_time=episode.since,
             opened_at=episode.opened_at,
             changed_at=step.at,
-            evidence=tuple(self._evidence(step, posted=posted)),
+            evidence=tuple(self._evidence(step, posted=audience == POSTED)),
             summary=own_words(text.summary, step, who, size)
             if text and text.summary
             else summary(step, size),
@@ -178,7 +193,6 @@ class Writer:
             grading_period_id=period,
             assignment_id=None if period else episode.subject,
         )
-        return Told(student_key(who.tenant, who.student_id), alert)
 
     def _evidence(self, step: Transition, *, posted: bool) -> Iterator[Evidence]:
         episode = step.episode

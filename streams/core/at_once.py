@@ -7,9 +7,11 @@ tell that they were not judged before.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+from msgspec import Struct
 
 from streams.core.conditions import holds, size_of
 from streams.core.episodes import Episodes
@@ -18,15 +20,16 @@ from streams.core.evidence import likely_causes
 from streams.core.history import Standing
 from streams.core.openings import assignment_fall, moved, of_other_section
 from streams.core.order import is_withdrawn, posted_first
+from streams.core.rows import Row
 from streams.core.ruleset import AUTOMATIC, matches
 from streams.core.tracks import FIRING, Cause, Episode
 from streams.core.transitions import FALLS, Transition
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from streams.core.events import GradeEvent, Percent
-    from streams.core.rows import Override, Row
+    from streams.core.rows import Override
     from streams.core.rules import Rule
     from streams.core.ruleset import Least, RuleSet
     from streams.core.scores import Applied
@@ -35,7 +38,7 @@ if TYPE_CHECKING:
 _replace: Final = msgspec.structs.replace
 
 
-class Judgement(NamedTuple):
+class Judgement(Struct, frozen=True, gc=False):
     """What the rules without a life said of one event.
 
     Attributes:
@@ -70,6 +73,8 @@ def judge(
     """
     row = applied.row
     assert row is not None  # noqa: S101 - an event that was applied leaves a row
+    if isinstance(event, GradeChange) and not rules.at_once_assignments:
+        return Judgement(row)
     steps: list[Transition] = []
     if isinstance(event, CourseGradeChange):
         posted = applied.judged_posted and _may_reach(
@@ -95,7 +100,7 @@ def judge(
     if isinstance(event, GradeOverride):
         judging = _Judging(rules, row, who, steps)
         return Judgement(row, steps, judging.override(before, event, applied, offset))
-    if rules.at_once_assignments and applied.standing is Standing.NEWER:
+    if applied.standing is Standing.NEWER:
         _Judging(rules, row, who, steps).assignment(event, offset)
     return Judgement(row, steps)
 
@@ -140,7 +145,7 @@ class _Judging:
         for rule in reached:
             step = self._step(rule, cause, old, new, posted=True, **extra)
             covering = self._staff.covering(step, self._staff.track.told)
-            self._steps.append(step._replace(to_staff=not covering))
+            self._steps.append(_replace(step, to_staff=not covering))
             if covering:
                 self._staff.posted_now(covering, step.at, self._staff.track.told)
 

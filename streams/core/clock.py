@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from streams.core.events import Control, Instant
-from streams.core.instants import instant, milliseconds
+from streams.core.instants import checked, instant, milliseconds
 from streams.core.packed import pack, unpack
 from streams.core.rows import UnreadableError
 
@@ -78,7 +78,7 @@ def with_watermark(state: State, told: Control, grace: int) -> State:
         >>> with_watermark(one, msgspec.structs.replace(told, partition=1), 600).clock
         '2026-02-03T12:00:00.000Z'
     """
-    milliseconds(told.at)
+    checked(told.at)
     same = state.topic == told.topic
     known = state.watermarks if same else {}
     moved = known | {told.partition: max(told.at, known.get(told.partition, ""))}

@@ -219,6 +219,8 @@ class Episodes:
 
     def next_timer(self) -> tuple[Instant, str]:
         """Return when the next timer is due, and of which alert; `LAST` and nothing for none."""
+        if not self.held:
+            return LAST, ""
         dues = [(due, *in_order(key)) for key, one in self.held.items() if (due := one.due)]
         due, rule, subject = min(dues, default=(LAST, "", ""))
         return due, f"{rule}:{subject}" if subject else rule

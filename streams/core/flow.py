@@ -15,7 +15,7 @@ from streams.core.canvas import Refusal
 from streams.core.clock import Since, State, with_watermark
 from streams.core.events import Control, Instant, Reason, student_key
 from streams.core.history import Standing
-from streams.core.instants import instant, milliseconds
+from streams.core.instants import checked, instant, milliseconds
 from streams.core.packed import NO_TIMER
 from streams.core.rows import Position
 from streams.core.ruleset import RuleSet, rule_set
@@ -245,7 +245,7 @@ class Partition:
         new = rule_set(canonical)
         if new.hash != told.rules_hash:
             raise ValueError("rules that are not what their hash says")
-        milliseconds(told.at)
+        checked(told.at)
         horizon = self.state.horizon
         rows = {(owner, item) for _, owner, item in self._rows.waking(NO_TIMER + 1)}
         rows.update(self._rows.recent(milliseconds(horizon) if horizon else 0))

@@ -19,7 +19,7 @@ from streams.core.transitions import in_order as by_rule
 from streams.core.view import View, known_after
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from streams.core.events import Instant
     from streams.core.ruleset import RuleSet
@@ -71,22 +71,26 @@ def settle_quietly(row: Row, upto: Instant) -> Row | None:
     """
     if row.waiting_overrides or row.waiting_changes:
         return None
-    waiting = row.waiting_scores
-    due = [one for one in waiting if one.event_time <= upto]
-    if not due:
-        return row
-    if len(due) > 1:
-        due.sort(key=newness)
+    due: Sequence[Scores] = row.waiting_scores
+    rest: tuple[Scores, ...] = ()
+    if len(due) == 1:  # as nearly always
+        if due[0].event_time > upto:
+            return row
+    else:
+        rest = tuple([one for one in due if one.event_time > upto])
+        due = sorted([one for one in due if one.event_time <= upto], key=newness)
+        if not due:
+            return row
         if any(newness(one) == newness(other) for one, other in pairwise(due)):
             return None
-    posted = known_after(row.posted, due, 0)
-    alike = row.staff == row.posted and all(map(_alike, due))  # as nearly always
+    posted, settled = known_after(row.posted, due, 0), row.settled
+    alike = row.staff == row.posted and all(map(_alike, due))
     return _replace(
         row,
         staff=posted if alike else known_after(row.staff, due, 2),
         posted=posted,
-        settled=_replace(row.settled, scores=max(newness(due[-1]), row.settled.scores)),
-        waiting_scores=tuple(one for one in waiting if one.event_time > upto),
+        settled=_replace(settled, scores=max(newness(due[-1]), settled.scores)),
+        waiting_scores=rest,
     )
 
 
@@ -146,19 +150,22 @@ class _Settling:
         )
         self._linked = set(row.staff.linked)
         self._row = row
-        # Oldest last; of one newness the first that came first.
-        self._changes = sorted(row.waiting_changes, key=newness)[::-1]
-        self._scores = sorted(row.waiting_scores, key=newness)[::-1]
-        self._overrides = sorted(row.waiting_overrides, key=newness)[::-1]
+        self._changes = _oldest_last(row.waiting_changes)
+        self._scores = _oldest_last(row.waiting_scores)
+        self._overrides = _oldest_last(row.waiting_overrides)
 
     def next_event(self) -> Instant:
         """Return when the next event is."""
-        queues: tuple[list[Any], ...] = self._changes, self._scores, self._overrides
-        return min((queue[-1].event_time for queue in queues if queue), default=LAST)
+        first = LAST
+        for queue in (self._changes, self._scores, self._overrides):
+            if queue and queue[-1].event_time < first:
+                first = queue[-1].event_time
+        return first
 
     def next_timer(self) -> tuple[Instant, bool, str]:
         """Return when the next timer is due, whether of the posted view, and of which alert."""
-        (first, one), (second, other) = (view.alerts.next_timer() for view in self.views)
+        staff, posted = self.views
+        (first, one), (second, other) = staff.alerts.next_timer(), posted.alerts.next_timer()
         return (first, False, one) if first <= second else (second, True, other)
 
     def take(self, at: Instant) -> None:
@@ -200,7 +207,7 @@ class _Settling:
         covering = staff.covering(step, staff.held) if opened else ""
         if covering:
             self._linked.add(step.key)
-        self.transitions.append(step._replace(to_staff=step.key not in self._linked))
+        self.transitions.append(_replace(step, to_staff=step.key not in self._linked))
         if covering:
             staff.posted_now(covering, step.at, staff.held)
         if step.transition == "resolved":
@@ -226,9 +233,11 @@ class _Settling:
 
 def _settled(row: Row, upto: Instant) -> Settled:
     """Return up to where events of each kind are settled."""
+    was = row.settled
+    if not (row.waiting_scores or row.waiting_changes or row.waiting_overrides):
+        return was
     muted = [one for one in row.waiting_changes if one.muted]
     seen = [one for one in row.waiting_changes if not one.muted]
-    was = row.settled
     return Settled(
         _newest(seen, upto, was.changes),
         _newest(muted, upto, was.muted_changes),
@@ -237,8 +246,15 @@ def _settled(row: Row, upto: Instant) -> Settled:
     )
 
 
-def _newest(waiting: Iterable[Any], upto: Instant, was: str) -> str:
+def _newest(waiting: Sequence[Any], upto: Instant, was: str) -> str:
+    if not waiting:
+        return was
     return max((newness(one) for one in waiting if one.event_time <= upto), default=was)
+
+
+def _oldest_last(waiting: Sequence[Any]) -> list[Any]:
+    """Return what waits to be taken off one by one; of one newness the first that came first."""
+    return sorted(waiting, key=newness)[::-1] if len(waiting) > 1 else [*waiting]
 
 
 def _of_facts(statements: list[Any], fact_of: Callable[[Any], str | None]) -> Iterator[Any]:
@@ -262,5 +278,6 @@ def _next(row: Row) -> Instant:
             first = min(first, one.event_time)
     for track in (row.posted, row.staff):
         for episode in track.episodes.values():
-            first = min(first, episode.due or LAST)
+            if "" < (due := episode.due) < first:
+                first = due
     return first

@@ -9,18 +9,20 @@ from __future__ import annotations
 from statistics import median
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from msgspec import Struct
+
 from streams.core.conditions import crosses, decimal, holds, size_of
+from streams.core.events import Percent
 from streams.core.instants import DAY_SECONDS, milliseconds
-from streams.core.rules import Kind, ScoreBelow, ScoreDrop, ScoreSlide
+from streams.core.rules import Kind, Rule, ScoreBelow, ScoreDrop, ScoreSlide
 from streams.core.ruleset import AUTOMATIC
 from streams.core.tracks import peak, window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from streams.core.events import Instant, Percent, Points
+    from streams.core.events import Instant, Points
     from streams.core.rows import Change, Override
-    from streams.core.rules import Rule
     from streams.core.ruleset import Least, RuleSet
     from streams.core.tracks import Track
 
@@ -28,7 +30,7 @@ Pair = tuple["Points | None", "Points | None"]
 """Score and points possible."""
 
 
-class Opening(NamedTuple):
+class Opening(Struct, frozen=True, gc=False):
     """A rule that an event reaches. Percent and percentage points.
 
     Attributes:

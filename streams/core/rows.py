@@ -150,11 +150,10 @@ class Row(Struct, frozen=True, omit_defaults=True, gc=False):
     @property
     def newest(self) -> int:
         """When the newest event is that waits to be settled; milliseconds since 1970; 0: none."""
-        newest = ""
-        for waiting in (self.waiting_scores, self.waiting_overrides, self.waiting_changes):
-            for one in waiting:
-                newest = max(newest, one.event_time)
-        return milliseconds(newest) if newest else 0
+        times = [one.event_time for one in self.waiting_scores]
+        times += [one.event_time for one in self.waiting_overrides]
+        times += [one.event_time for one in self.waiting_changes]
+        return milliseconds(max(times)) if times else 0
 
     @property
     def deleted(self) -> bool:

@@ -22,6 +22,9 @@ _CLOSING: Final = struct.Struct(">HI")  # days since 2000, and ten-thousandths o
 _ORIGIN: Final = date(2000, 1, 1).toordinal()
 _UNIT: Final = 10_000
 _LEAST: Final = 1 << 31  # a score may be below 0
+_MOST: Final = (1 << 32) - 1
+_SIZE: Final = _CLOSING.size
+_KEPT: Final = KEPT_CLOSINGS * _SIZE
 
 PENDING, FIRING, RECOVERING, QUIET = "pending", "firing", "recovering", "quiet"
 """Where an episode stands; ``quiet`` is over, and nothing opens before its cooldown is."""
@@ -136,12 +139,13 @@ def with_closing(closings: bytes, at: Instant, score: Percent) -> bytes:
         >>> window(kept, "2026-02-04T00:00:00.000Z", 14)
         (71.5,)
     """
-    day = _day(at[:10])
-    packed = min(max(round(score * _UNIT) + _LEAST, 0), (1 << 32) - 1)
-    closing = _CLOSING.pack(day, packed)
-    if closings[-_CLOSING.size : -4] == closing[:2]:
-        closings = closings[: -_CLOSING.size]
-    return (closings + closing)[-KEPT_CLOSINGS * _CLOSING.size :]
+    packed = round(score * _UNIT) + _LEAST
+    if not 0 <= packed <= _MOST:
+        packed = 0 if packed < 0 else _MOST
+    closing = _CLOSING.pack(_day(at[:10]), packed)
+    if closings[-_SIZE:-4] == closing[:2]:
+        return closings[:-_SIZE] + closing
+    return (closings + closing)[-_KEPT:]
 
 
 def window(closings: bytes, at: Instant, days: int) -> tuple[Percent, ...]:
@@ -161,8 +165,14 @@ def window(closings: bytes, at: Instant, days: int) -> tuple[Percent, ...]:
 
 def peak(closings: bytes) -> Percent:
     """Return the highest of all closings; there must be one."""
-    highest: int = max(packed for _, packed in _CLOSING.iter_unpack(closings))
+    highest: int = max(_scores_of(len(closings) // _SIZE).unpack(closings))
     return (highest - _LEAST) / _UNIT
+
+
+@lru_cache(maxsize=KEPT_CLOSINGS + 1)
+def _scores_of(closings: int) -> struct.Struct:
+    """Return what unpacks the scores of so many closings, and passes over their days."""
+    return struct.Struct(">" + "2xI" * closings)
 
 
 @lru_cache(maxsize=1024)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
 
 from streams.core.conditions import decimal
+from streams.core.events import Instant, Percent
 from streams.core.rule_parts import Severity
-from streams.core.rules import Kind, OverrideGap
+from streams.core.rules import Kind, OverrideGap, Rule
+from streams.core.tracks import Cause, Episode
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
-    from streams.core.events import Instant, Percent
-    from streams.core.rules import Rule
-    from streams.core.tracks import Cause, Episode
 
 MOVED: Final = {Kind.OVERRIDE_RAISED, Kind.OVERRIDE_LOWERED, Kind.OVERRIDE_REMOVED}
 OF_AN_OVERRIDE: Final = {Kind.OVERRIDE_RAISED, Kind.OVERRIDE_LOWERED, Kind.OVERRIDE_GAP}
@@ -26,7 +27,7 @@ FALLS: Final = {Kind.SCORE_DROP, Kind.SCORE_SLIDE, Kind.SCORE_BELOW}
 """Kinds whose alerts of one fall are told to staff once, be it unposted first."""
 
 
-class Who(NamedTuple):
+class Who(Struct, frozen=True, gc=False):
     """Whom a row is about."""
 
     tenant: str
@@ -34,7 +35,7 @@ class Who(NamedTuple):
     course_id: str
 
 
-class Transition(NamedTuple):
+class Transition(Struct, frozen=True, gc=False):
     """A step in the life of an alert. Percent and percentage points.
 
     Attributes:

@@ -10,6 +10,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from streams.core.instants import LAST, milliseconds
+from streams.core.openings import of_scores
 from streams.core.packed import NO_TIMER
 from streams.core.tracks import QUIET, peak
 
@@ -58,10 +59,29 @@ def _may_matter(rules: RuleSet, row: Row) -> bool:
         return False
     if rules.gaps and row.posted.overrides:
         return True
-    posted, unposted = rules.least[True], rules.least[False]
-    return (posted.any and _falls(posted, row.posted, waiting, 0)) or (
-        unposted.any and _falls(unposted, row.staff, waiting, 2)
+    return _may_open(rules, row.posted, waiting, posted=True) or _may_open(
+        rules, row.staff, waiting, posted=False
     )
+
+
+def _may_open(rules: RuleSet, track: Track, waiting: Sequence[Scores], *, posted: bool) -> bool:
+    """Tell whether scores that wait may open an alert of a view; of one alone, whether it does."""
+    least, first = rules.least[posted], 0 if posted else 2
+    if not least.any:
+        return False
+    if len(waiting) > 1:
+        return _falls(least, track, waiting, first)
+    [one] = waiting
+    old, new, known = one.old[first], one.new[first], track.current
+    if (old is not None and new is not None and old <= new and (known is None or known <= new)) or (
+        one.workflow_state == "deleted"
+    ):
+        return False
+    for opening in of_scores(rules, track, one.event_time, old, new, posted=posted):
+        rule, held = opening.rule, track.episodes.get(opening.rule.id)
+        if track.history >= rule.min_history and (held is None or held.until <= one.event_time):
+            return True
+    return False
 
 
 def _fell(change: Change) -> bool:

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 from pydantic import BeforeValidator
 
-from streams.core.instants import milliseconds
+from streams.core.instants import parsed
 
 _UNITS: Final = {"d": 86_400, "h": 3600, "m": 60, "s": 1}
 _LONGEST: Final = 4 * 366 * 86_400
@@ -65,8 +65,8 @@ Time = Annotated[int, BeforeValidator(seconds)]
 def _time_or_instant(text: object) -> int | str:
     if isinstance(text, str) and re.match(r"[0-9]{4}-", text):
         try:
-            milliseconds(text)
-        except (ValueError, TypeError):
+            parsed(text)
+        except ValueError:
             raise ValueError("must be such as 6d13h, or 2026-09-07T13:00:00.000Z") from None
         return text
     return seconds(text)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from streams.core.events import ACTIVE
-from streams.core.instants import instant, milliseconds
+from streams.core.instants import parsed
 from streams.core.rule_parts import Part, Severity
 from streams.core.rules import Kind
 from streams.core.yamlfile import Finding, parse
@@ -32,8 +32,8 @@ def _id(written: object) -> str:
 
 def _start(written: object) -> str:
     try:
-        return instant(milliseconds(str(written)))
-    except (ValueError, TypeError):
+        return parsed(str(written))
+    except ValueError:
         raise ValueError("must be a time with an offset, such as 2026-09-01T00:00:00Z") from None
 
 
