@@ -18,7 +18,7 @@ from streams.core.episodes import Episodes
 from streams.core.events import CourseGradeChange, GradeChange, GradeOverride
 from streams.core.evidence import likely_causes
 from streams.core.history import Standing
-from streams.core.openings import assignment_fall, moved, of_other_section
+from streams.core.openings import assignment_fall, moved, of_other_section, reached_by
 from streams.core.order import is_withdrawn, posted_first
 from streams.core.rows import Row
 from streams.core.ruleset import AUTOMATIC, matches
@@ -170,10 +170,8 @@ class _Judging:
             return True
         cause = Cause(offset, "grade_override", event.event_time, event.event_id, event.event_id)
         late = applied.standing is Standing.LATE
-        for rule in self._rules.at_once_moves:
-            size = size_of(rule, move.before, move.after)
-            reached = rule.kind is move.kind and size is not None and size >= rule.threshold
-            if reached and self._is_about(rule, event.grader_id or AUTOMATIC):
+        for rule in reached_by(move, self._rules.at_once_moves):
+            if self._is_about(rule, event.grader_id or AUTOMATIC):
                 self._steps.append(
                     self._step(
                         rule, cause, move.before, move.after, posted=True, subject=period,

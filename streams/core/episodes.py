@@ -56,6 +56,7 @@ class Episodes:
     """The alerts under way of one view.
 
     Attributes:
+        posted: Whether it is the posted one.
         track: What is known; whoever changes that puts it here.
         held: The alerts, by key: the rule's id, or that and the subject.
     """
@@ -71,7 +72,7 @@ class Episodes:
     ) -> None:
         """Take up those of a row."""
         self._rules, self._row, self._who, self._tell = rules, row, who, tell
-        self._posted = posted
+        self.posted = posted
         self.track: Track = row.posted if posted else row.staff
         self.held = self.track.episodes
 
@@ -82,7 +83,7 @@ class Episodes:
             rule, who.tenant, self.track.account_id, who.course_id, one.grader
         ):
             return
-        changes = self._row.posted_grade_changes if self._posted else self._row.grade_changes
+        changes = self._row.posted_grade_changes if self.posted else self._row.grade_changes
         episode = Episode(
             state=PENDING, kind=rule.kind, since=at, until=plus(at, rule.for_), began=cause,
             before=one.before, now=one.new, subject=one.subject, old=one.old, new=one.new,
@@ -183,7 +184,7 @@ class Episodes:
         self.track = _replace(self.track, told={key: step})
         self._tell(
             Transition(
-                self._posted, key, self._rule(key), step, "updated", "posted", at, None,
+                self.posted, key, self._rule(key), step, "updated", "posted", at, None,
                 one.before, one.new, gap=False,
                 inputs={"before": one.before, "now": one.new},
             )
@@ -291,7 +292,7 @@ class Episodes:
             inputs["after"] = after
         self._tell(
             Transition(
-                self._posted, key, rule, told, transition, reason, at, cause, before,
+                self.posted, key, rule, told, transition, reason, at, cause, before,
                 after, gap, inputs,
             )
         )  # fmt: skip

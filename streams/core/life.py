@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from streams.core.clock import Since
+from streams.core.episodes import Episodes
 from streams.core.instants import LAST
 from streams.core.order import chained, in_order, newness
 from streams.core.rows import Change, Override, Row, Scores, Settled
@@ -145,8 +146,8 @@ class _Settling:
         self._since = since
         self.transitions: list[Transition] = []
         self.views = (
-            View(rules, row, who, self.transitions.append, posted=False),
-            View(rules, row, who, self._tell, posted=True),
+            View(rules, Episodes(rules, row, who, self.transitions.append, posted=False)),
+            View(rules, Episodes(rules, row, who, self._tell, posted=True)),
         )
         self._linked = set(row.staff.linked)
         self._row = row

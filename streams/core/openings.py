@@ -19,10 +19,11 @@ from streams.core.ruleset import AUTOMATIC
 from streams.core.tracks import peak, window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from streams.core.events import Instant, Points
     from streams.core.rows import Change, Override
+    from streams.core.rules import OverrideMoved
     from streams.core.ruleset import Least, RuleSet
     from streams.core.tracks import Track
 
@@ -186,6 +187,14 @@ def moved(old: Percent | None, new: Percent | None, final: Percent | None) -> Mo
     return Moved(kind, before, after)
 
 
+def reached_by(move: Moved, rules: Iterable[OverrideMoved]) -> Iterator[OverrideMoved]:
+    """Yield the rules on overrides that a move reaches."""
+    for rule in rules:
+        size = size_of(rule, move.before, move.after)
+        if rule.kind is move.kind and size is not None and size >= rule.threshold:
+            yield rule
+
+
 def of_override(rules: RuleSet, track: Track, override: Override) -> Iterator[Opening]:
     """Yield the rules that an override's move of the effective final score reaches.
 
@@ -196,13 +205,11 @@ def of_override(rules: RuleSet, track: Track, override: Override) -> Iterator[Op
     move = moved(override.old, override.new, final) if rules.moves else None
     if move is None:
         return
-    for rule in rules.moves:
-        size = size_of(rule, move.before, move.after)
-        if rule.kind is move.kind and size is not None and size >= rule.threshold:
-            yield Opening(
-                rule, move.before, override.old, override.new, override.period,
-                known=final, grader=override.grader_id or AUTOMATIC,
-            )  # fmt: skip
+    for rule in reached_by(move, rules.moves):
+        yield Opening(
+            rule, move.before, override.old, override.new, override.period,
+            known=final, grader=override.grader_id or AUTOMATIC,
+        )  # fmt: skip
 
 
 def of_gap(rules: RuleSet, track: Track) -> Iterator[Opening]:

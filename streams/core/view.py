@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from streams.core.episodes import Episodes
 from streams.core.evidence import cause_of
 from streams.core.openings import (
     Opening,
@@ -25,18 +24,18 @@ from streams.core.rules import Kind
 from streams.core.tracks import Cause, HeldOverride, Track, with_closing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Sequence
+    from collections.abc import Container, Iterable, Sequence
 
+    from streams.core.episodes import Episodes
     from streams.core.events import Instant, Percent
-    from streams.core.rows import Change, Override, Row, Scores
+    from streams.core.rows import Change, Override, Scores
     from streams.core.ruleset import RuleSet
-    from streams.core.transitions import Transition, Who
 
 _replace: Final = msgspec.structs.replace
 
 
 def known_after(track: Track, statements: Sequence[Scores], first: int) -> Track:
-    """Return what is known after statements of scores that no rule looks at.
+    """Return what is known after statements of scores.
 
     Args:
         track: What was known.
@@ -68,19 +67,16 @@ class View:
         alerts: The alerts under way.
     """
 
-    def __init__(
-        self,
-        rules: RuleSet,
-        row: Row,
-        who: Who,
-        tell: Callable[[Transition], None],
-        *,
-        posted: bool,
-    ) -> None:
-        """Take a row's track up."""
+    def __init__(self, rules: RuleSet, alerts: Episodes) -> None:
+        """Take the track up that they have.
+
+        Args:
+            rules: In force.
+            alerts: Under way in one of the views.
+        """
         self._rules = rules
-        self.posted = posted
-        self.alerts = Episodes(rules, row, who, tell, posted=posted)
+        self.posted = alerts.posted
+        self.alerts = alerts
 
     @property
     def track(self) -> Track:
@@ -99,31 +95,18 @@ class View:
 
     def score(self, scores: Scores, *, judged: bool) -> None:
         """Take a statement of the course's scores in; judged: rules may open on it."""
-        track, at = self.track, scores.event_time
-        first = 0 if self.posted else 2
-        old, old_final = scores.old[first], scores.old[first + 1]
-        new, final = scores.new[first], scores.new[first + 1]
+        track, at, first = self.track, scores.event_time, 0 if self.posted else 2
         cause = Cause(scores.offset, "course_grade_change", at, scores.event_id, scores.posted_id)
         deleted = scores.workflow_state == "deleted"
-        lost = bool(track.history) and (old, old_final) != (track.current, track.final)
         opening = list[Opening]()
         if judged and not deleted:
+            old, new = scores.old[first], scores.new[first]
             opening += of_scores(self._rules, track, at, old, new, posted=self.posted)
-        kept = track.closings
-        self.track = track = _replace(
-            track, gaps=track.gaps + lost, gap_at=at if lost else track.gap_at
-        )
+        known = known_after(track, (scores,), first)
         if deleted:  # what it says is no score any more
+            self.track = _replace(track, gaps=known.gaps, gap_at=known.gap_at)
             self.alerts.end_all(at, "score_deleted", cause)
-        self.track = _replace(
-            track,
-            history=track.history + 1,
-            current=new,
-            final=final,
-            deleted=deleted,
-            account_id=scores.account_id or track.account_id,
-            closings=kept if new is None or deleted else with_closing(kept, at, new),
-        )
+        self.track = known
         if not deleted and (opening or self.alerts.held or self._rules.gaps):
             if self.posted and judged:
                 opening += of_gap(self._rules, self.track)
