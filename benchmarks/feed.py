@@ -18,7 +18,8 @@ from streams.core.rows import Row, decode_row, encode_row
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-RULES: Final = rules.load((Path(__file__).parent.parent / "rules.yaml").read_text(), "rules.yaml")
+RULES_FILE: Final = Path(__file__).parent.parent / "rules.yaml"
+RULES: Final = rules.load(RULES_FILE.read_text(), "rules.yaml")
 ID_KEY: Final = b"sixteen bytes or more"
 PARTITIONS: Final = 4
 EVERY: Final = 500 * PARTITIONS

@@ -14,17 +14,20 @@ from streams.engine.routing import partition_of
 
 if TYPE_CHECKING:
     from streams.core import flow
+    from streams.core.rules import Rules
 
 
 class Log:
     """``grade-events`` being filled as intake would: rules first, watermarks now and then."""
 
-    def __init__(self, servers: str, topic: str, raw_topic: str) -> None:
+    def __init__(
+        self, servers: str, topic: str, raw_topic: str, rules: Rules = feed.RULES
+    ) -> None:
         """Write the rules."""
         self._producer = Producer({"bootstrap.servers": servers, "linger.ms": 50})
         self._topic, self._raw_topic = topic, raw_topic
         self._written, self._latest = 0, ""
-        self._everywhere(events.encode(announcement(feed.RULES, instant(0))), 0)
+        self._everywhere(events.encode(announcement(rules, instant(0))), 0)
 
     def write(self, taken: flow.Passed, timestamp: int, offset: int) -> None:
         """Write an event; timestamp in milliseconds since 1970, offset of its raw record."""

@@ -31,11 +31,12 @@ from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import OffsetSpec
 from kafka.errors import KafkaError
 
+from benchmarks.feed import RULES_FILE
 from benchmarks.filling import Log
 from benchmarks.peers import PEERS, Job, Peer
 from benchmarks.reading import committed_records
 from streams import admin, broker
-from streams.core import flow
+from streams.core import flow, rules
 from streams.core.intake import Reader
 from streams.player import play
 from streams.settings import Settings, load
@@ -106,19 +107,22 @@ def kafka(scratch: Path) -> Iterator[str]:
 
 def measure(servers: str, scratch: Path, peer: Peer, stage: str, events: int) -> tuple[float, int]:
     """Return events per second, and how many alerts there are in the end."""
-    job = prepared(servers, scratch, stage, events)
+    job = prepared(servers, scratch, stage, events, peer.rules)
     with peer.running(job):
         rate = rate_of(job, peer)
     alerts = committed_records(servers, job.settings.topic("grade-alerts"))
     return rate, sum(1 for _ in alerts)
 
 
-def prepared(servers: str, scratch: Path, stage: str, events: int) -> Job:
+def prepared(
+    servers: str, scratch: Path, stage: str, events: int, rules_file: Path = RULES_FILE
+) -> Job:
     """Return a job on topics of its own, its input on them."""
     settings = load(
         kafka_bootstrap_servers=servers,
         namespace=f"bench-{secrets.token_hex(3)}",
         data_dir=scratch,
+        rules=rules_file,
         web_port=0,
     )
     home = scratch / settings.namespace
@@ -139,6 +143,7 @@ def fill(settings: Settings, events: int) -> None:
         str(settings.kafka_bootstrap_servers),
         settings.topic("grade-events"),
         settings.topic(settings.raw_topic),
+        rules.load(settings.rules.read_text(), settings.rules.name),
     )
     for number, raw in enumerate(semester(1, events, END)):
         taken = flow.take_in(reader, raw.value, raw.timestamp_ms)

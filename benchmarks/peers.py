@@ -9,10 +9,11 @@ import subprocess
 import sys
 import venv
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.feed import RULES_FILE
 from streams.broker import ports
 from streams.cli.process import WorkerProcess, worker_command
 from streams.settings import environment
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 JAVA_APP = HERE / "kafka_streams"
 QUIX_APP = HERE / "quix_streams"
+UNIVERSITY = HERE.parent / "rules" / "university.yaml"
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ class Peer:
         changelog: The topic of its rows, by job.
         missing: Why it cannot run here; empty if it can.
         transactional: Whether its outputs become visible with its offsets.
+        rules: The file by which it judges.
     """
 
     name: str
@@ -87,6 +90,7 @@ class Peer:
     changelog: Callable[[Job], str]
     missing: Callable[[], str] = lambda: ""
     transactional: bool = True
+    rules: Path = RULES_FILE
 
 
 @contextmanager
@@ -218,6 +222,10 @@ OURS = Peer("gradewatch, exactly_once", canonical, ours, our_changelog)
 OURS_ON_ALL_CORES = Peer(
     "gradewatch, exactly_once, a process a core", canonical, ours_on_all_cores, our_changelog
 )
+OURS_LIVING, OURS_LIVING_ON_ALL_CORES = (
+    replace(peer, name=f"{peer.name}, rules/university.yaml", rules=UNIVERSITY)
+    for peer in (OURS, OURS_ON_ALL_CORES)
+)
 STREAMS = Peer(
     "Kafka Streams 4.3.1, exactly_once_v2",
     repartition, kafka_streams("exactly_once_v2"), changelog, java_app_missing,
@@ -238,6 +246,7 @@ FAUST_EXACTLY_ONCE = Peer(
 )
 PEERS = {
     "ours": OURS, "ours-all": OURS_ON_ALL_CORES,
+    "living": OURS_LIVING, "living-all": OURS_LIVING_ON_ALL_CORES,
     "streams": STREAMS, "streams-alo": STREAMS_AT_LEAST_ONCE, "quix": QUIX, "faust": FAUST,
 }  # fmt: skip
 """Who is timed."""
