@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 class Log:
     """``grade-events`` being filled as intake would: rules first, watermarks now and then."""
 
-    def __init__(
-        self, servers: str, topic: str, raw_topic: str, rules: Rules = feed.RULES
-    ) -> None:
+    def __init__(self, servers: str, topic: str, raw_topic: str, rules: Rules = feed.RULES) -> None:
         """Write the rules."""
         self._producer = Producer({"bootstrap.servers": servers, "linger.ms": 50})
         self._topic, self._raw_topic = topic, raw_topic
