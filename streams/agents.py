@@ -14,7 +14,7 @@ import logging
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from streams.batch_rows import BatchRows
-from streams.core import alerts, flow
+from streams.core import alerts, feeds, flow
 from streams.core.alerts import Place, Writer
 from streams.core.canvas import Refusal
 from streams.core.clock import ITEM, OWNER, encode_state
@@ -86,9 +86,11 @@ class Intake:
             for record in records:
                 self._take_in(batch.tp, record, outputs, tally, progress)
         if progress.at:
-            watermark = progress.record(self._raw.partitions)
+            watches = progress.record(self._raw.partitions, heard=True)
+            watermark = progress.record(self._raw.partitions, heard=False)
             for partition in range(self._events.partitions):  # after the batch's own events
-                outputs.add(self._events.name, partition, watermark)
+                told = watches if partition == feeds.WATCHING else watermark
+                outputs.add(self._events.name, partition, told)
         return Work([outputs], [], tally)
 
     def refuse(self, batch: RecordBatch, failure: str) -> Work:
@@ -104,7 +106,7 @@ class Intake:
             taken = _bug(error, tp, record)
         if isinstance(taken, Passed):
             tally.fates[Fate.PASSED] += 1
-            progress.passed(taken.event_time, record.timestamp)
+            progress.passed(taken.tenant, taken.event_time, record.timestamp)
             produced = Produced(taken.key, taken.value, record.timestamp, _coordinates(tp, record))
             partition = partition_of(taken.key, self._events.partitions)
             outputs.add(self._events.name, partition, produced)
@@ -139,7 +141,11 @@ class Scoring:
         self._id_key = id_key
         self._topic_id = topic_id
         self._table = table
-        self._alerts = {alerts.STAFF: written["alerts"], alerts.POSTED: written["posted"]}
+        self._alerts = {
+            alerts.STAFF: written["alerts"],
+            alerts.POSTED: written["posted"],
+            alerts.OPERATOR: written["alerts"],
+        }
         self._state = written["state"]
         self._changelog = written["changelog"]
         self._refused = written["refused"]

@@ -75,6 +75,11 @@ class Metrics:
             "Rows that could not be looked at when their time came, for a bug of ours",
             registry=registry,
         )
+        self.feed_silent = Gauge(
+            "gradewatch_feed_silent",
+            "Open alerts about silent feeds, at the worker that has the first partition; else 0",
+            registry=registry,
+        )
         self.batch_seconds = Histogram(
             "gradewatch_batch_seconds",
             "Time from taking up a batch to its commit, by agent, in seconds",

@@ -1,10 +1,12 @@
 """How far a partition of the raw topic has come, said to every partition of ``grade-events``.
 
-A record may claim to be later than Kafka got it; it brings its partition no further than that.
+The first is also told when each tenant was heard of last: it watches for feeds that go silent. A
+record may claim to be later than Kafka got it; it brings its partition no further than that.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -17,45 +19,40 @@ if TYPE_CHECKING:
 
 
 class Progress:
-    """How far a batch brings its partition."""
+    """How far a batch brings its partition, and which tenants it was heard of."""
 
     def __init__(self, batch: RecordBatch) -> None:
         """Start with what the batch itself says: where it is idle, the time of day."""
         self._batch = batch
-        self._passed: list[tuple[Instant, int]] = []
+        self._passed: defaultdict[str, list[tuple[Instant, int]]] = defaultdict(list)
 
-    def passed(self, event_time: Instant, timestamp: int) -> None:
+    def passed(self, tenant: str, event_time: Instant, timestamp: int) -> None:
         """Note an event that passed intake.
 
         Args:
+            tenant: Whose.
             event_time: When Canvas says it was.
             timestamp: The record's Kafka timestamp, milliseconds since 1970; below 0: none.
         """
-        self._passed.append((event_time, timestamp))
+        self._passed[tenant].append((event_time, timestamp))
+
+    @cached_property
+    def heard(self) -> dict[str, Instant]:
+        """When the latest event of each tenant was, as far as Kafka's time lets it be."""
+        return {tenant: _latest(passed) for tenant, passed in sorted(self._passed.items())}
 
     @cached_property
     def at(self) -> Instant:
         """The latest time that is known to be reached; empty: it brings it nowhere."""
         idle_at = self._batch.idle_at
-        reached = instant(idle_at) if idle_at else ""
-        if not self._passed:
-            return reached
-        # The latest is nearly always older than its record, and the only one to be looked at.
-        latest = [max(self._passed)]
-        if not _is_honest(*latest[0]):
-            latest = sorted(self._passed, reverse=True)
-        for event_time, timestamp in latest:
-            if event_time <= reached:
-                break
-            honest = _is_honest(event_time, timestamp)
-            reached = max(reached, event_time if honest else instant(timestamp))
-        return reached
+        return max([*self.heard.values(), instant(idle_at) if idle_at else ""])
 
-    def record(self, partitions: int) -> Produced:
+    def record(self, partitions: int, *, heard: bool) -> Produced:
         """Return the watermark, dated as the batch's last record is.
 
         Args:
             partitions: How many the raw topic has.
+            heard: Whether it says which tenants were heard of: one partition is told, and watches.
         """
         topic, partition = self._batch.tp
         told = Control(
@@ -64,10 +61,26 @@ class Progress:
             topic=topic,
             partition=partition,
             partitions=max(partitions, partition + 1),  # it may have grown since we asked
+            heard=self.heard if heard else {},
         )
         records = self._batch.records
         timestamp = records[-1].timestamp if records else self._batch.idle_at
         return Produced(None, encode(told), max(timestamp, 0), [])
+
+
+def _latest(passed: list[tuple[Instant, int]]) -> Instant:
+    """Return the latest event time, each at most its record's timestamp."""
+    # The latest is nearly always older than its record, and the only one to be looked at.
+    latest = [max(passed)]
+    if not _is_honest(*latest[0]):
+        latest = sorted(passed, reverse=True)
+    reached = ""
+    for event_time, timestamp in latest:
+        if event_time <= reached:
+            break
+        honest = _is_honest(event_time, timestamp)
+        reached = max(reached, event_time if honest else instant(timestamp))
+    return reached
 
 
 def _is_honest(event_time: Instant, timestamp: int) -> bool:

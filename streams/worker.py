@@ -12,6 +12,8 @@ from streams.agents import Intake, Scoring, Topic
 from streams.announce import Announcer, Where
 from streams.broker import ports
 from streams.core import rules
+from streams.core.clock import ITEM, OWNER, decode_state
+from streams.core.feeds import WATCHING
 from streams.core.intake import Reader
 from streams.core.packed import wake_of
 from streams.engine import routing
@@ -186,11 +188,18 @@ class Worker:
         metrics.restore_records.labels("done").set(progress.done)
         metrics.restore_records.labels("total").set(progress.total)
         metrics.restore_seconds.set(progress.seconds)
+        metrics.feed_silent.set(self._feeds_silent())
         metrics.ready.set(not self.not_ready())
         metrics.restoring.set(len(self.restoring()))
         metrics.stalled.set(len(self.app.watch.stalled))
         for tp, lag in self.app.watch.lags().items():
             metrics.lag.labels(tp.topic, tp.partition).set(lag)
+
+    def _feeds_silent(self) -> int:
+        if WATCHING not in self.table.data.serving:
+            return 0
+        held = self.table.data.row(WATCHING, OWNER, ITEM)
+        return 0 if held is None else len(decode_state(held).silent)
 
     def _reload(self, where: Where) -> Reload:
         settings = self.settings

@@ -12,7 +12,7 @@ Fields = dict[str, Any]
 
 KINDS: Final = (
     "score_drop", "score_slide", "score_below", "score_vanished", "override_raised",
-    "override_lowered", "override_removed", "override_gap", "assignment_drop",
+    "override_lowered", "override_removed", "override_gap", "assignment_drop", "feed_silent",
 )  # fmt: skip
 _GRADED: Final = {"override_raised", "override_lowered", "override_removed", "assignment_drop"}
 
@@ -57,8 +57,26 @@ def _severities(draw: st.DrawFn, least: float, most: float) -> str | Fields:
 
 
 @st.composite
+def _feed_rules(draw: st.DrawFn, number: int) -> Fields:
+    """Return a rule about feeds."""
+    silence = st.one_of(
+        st.integers(1, 400).map(lambda days: f"{days}d"),
+        st.integers(600, 9999).map(lambda seconds: f"{seconds} s"),
+    )
+    words = st.sampled_from(["{tenant}: {silence} since {since}.", "{rule} {kind} {severity}"])
+    rule: Fields = {
+        "id": f"rule-{number}", "kind": "feed_silent", "silence": draw(silence),
+        "severity": draw(st.sampled_from(["info", "warning", "critical"])),
+    }  # fmt: skip
+    match = _some(tenants=_ids("east-school"))
+    return rule | draw(_some(match=match, text=_some(summary=words, next=words).filter(bool)))
+
+
+@st.composite
 def rules(draw: st.DrawFn, kind: str, number: int = 0) -> Fields:
     """Return a rule of a kind."""
+    if kind == "feed_silent":
+        return draw(_feed_rules(number))
     rule: Fields = {"id": f"rule-{number}", "kind": kind}
     least, most = 0.0, 1000.0
     if kind in {"score_drop", "score_slide"}:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from streams.agents import Intake
-from streams.core.events import Control, decode
+from streams.core.events import Control, decode, encode
 from streams.core.instants import instant
 from streams.core.intake import Reader
 from streams.engine.fetch import RecordBatch
+from streams.watermarks import Progress
 from tests.scenarios import START, a_course_grade_change, milliseconds, moment
 from tests.test_agents import EVENTS, RAW, REFUSED, Record, a_batch, produced, raw
 
@@ -36,11 +38,13 @@ def watermarks(work: Work) -> list[tuple[int, Any]]:
 
 
 def said(records: Sequence[Record]) -> Control:
-    """Return the one watermark that a batch says to everybody."""
-    [told] = {record.value for _, record in watermarks(worked(a_batch(RAW.name, 1, records)))}
-    control = decode(told)
-    assert isinstance(control, Control)
-    return control
+    """Return the watermark that a batch says to the first partition; the others hear less of it."""
+    [first, *others] = watermarks(worked(a_batch(RAW.name, 1, records)))
+    told = decode(first[1].value)
+    assert isinstance(told, Control)
+    assert first[0] == 0
+    assert {one.value for _, one in others} == {encode(replace(told, heard={}))}
+    return told
 
 
 def test_every_partition_is_told_once_after_the_batchs_events() -> None:
@@ -91,6 +95,37 @@ def test_what_did_not_pass_brings_nobody_further() -> None:
     assert watermarks(worked(a_batch(RAW.name, 1, raw([b"nonsense", OTHER, future])))) == []
     both = said(raw([a_course_grade_change(at=moment(-3)), future]))
     assert both.at == moment(-3)
+
+
+def test_the_first_partition_is_told_when_each_tenant_was_heard_of_last() -> None:
+    east = [a_course_grade_change(tenant="east", at=moment(at)) for at in (-9, -3, -5)]
+    west = [a_course_grade_change(tenant="west", at=moment(at)) for at in (-7, 5_000, -7)]
+    told = said(raw([*east, b"nonsense", *west, OTHER]))
+
+    # The record of 5,000 s later came 5 ms after the first: its event is no later than that.
+    assert told.heard == {"east": moment(-3), "west": moment(0.005)}
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("abc"), st.integers(-9_000, 9_000), st.integers(-1, 9_000)),
+        min_size=1,
+    )
+)
+def test_a_tenant_was_heard_of_at_its_latest_event_each_at_most_its_records(
+    told: list[tuple[str, int, int]],
+) -> None:
+    progress = Progress(RecordBatch(TP(RAW.name, 1), 0, 0, 1, []))
+    for tenant, event, stamp in told:
+        progress.passed(tenant, instant(FIRST + event), FIRST + stamp if stamp >= 0 else -1)
+
+    times: dict[str, list[int]] = {}
+    for tenant, event, stamp in told:
+        times.setdefault(tenant, []).append(event if stamp < 0 else min(event, stamp))
+    latest = {tenant: instant(FIRST + max(some)) for tenant, some in sorted(times.items())}
+    assert progress.heard == latest
+    assert list(progress.heard) == list(latest)
+    assert progress.at == max(latest.values())
 
 
 def test_an_idle_partition_has_come_to_the_time_of_day() -> None:

@@ -16,17 +16,18 @@ from streams.core.events import Instant, Percent, student_key
 from streams.core.evidence import Evidence
 from streams.core.rule_parts import Severity
 from streams.core.rules import Kind
-from streams.core.sentences import SCORE_OF, own_words, summary
+from streams.core.sentences import SCORE_OF, feed_summary, feed_words, own_words, summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from streams.core.feeds import FeedStep
     from streams.core.tracks import Cause
     from streams.core.transitions import Transition, Who
 
-STAFF, POSTED = "staff", "posted"
+STAFF, POSTED, OPERATOR = "staff", "posted", "operator"
 """Who reads an alert: staff, on ``grade-alerts``; whoever may know posted facts alone, on
-``grade-alerts-posted``."""
+``grade-alerts-posted``; whoever runs the feed, on ``grade-alerts``, too: about no student."""
 
 
 class Alert(Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -46,12 +47,12 @@ class Alert(Struct, frozen=True, omit_defaults=True, kw_only=True):
     rule: str
     rules_hash: str  # of the rules that this step was judged by
     severity: Severity
-    audience: str  # staff | posted
+    audience: str  # staff | posted | operator
     tenant: str
-    student_id: str
-    course_id: str
-    view: str  # posted | unposted
-    score: str  # which score moved
+    student_id: str | None = None  # None, as what follows, of an alert about a feed
+    course_id: str | None = None
+    view: str | None = None  # posted | unposted
+    score: str | None = None  # which score moved
     before: Percent | None = None
     after: Percent | None = None
     change: float | None = None
@@ -89,7 +90,7 @@ class Told(NamedTuple):
     """An alert, and where it goes.
 
     Attributes:
-        key: The student's, as on ``grade-events``.
+        key: The student's, as on ``grade-events``; of an alert about a feed the tenant.
         alert: What is written.
     """
 
@@ -138,6 +139,44 @@ class Writer:
                     evidence=evidence,
                 )  # fmt: skip
             yield Told(key, alert)
+
+    def tell_feed(self, step: FeedStep, rules_hash: str, clock: Instant) -> Told:
+        """Return the alert of a step about a feed: for operators.
+
+        Args:
+            step: The step.
+            rules_hash: Of the rules in force.
+            clock: Of the partition.
+        """
+        rule, silent, tenant = step.rule, step.silent, step.silent.tenant
+        fingerprint = self._keyed(tenant, rule.id, OPERATOR)
+        text, opened = rule.text, step.transition == "opened"
+        looked_at = {"due": step.at} if opened else {"since": silent.heard}
+        alert = Alert(
+            alert_id=self._keyed(fingerprint, silent.heard, silent.began.event_id),
+            fingerprint=fingerprint,
+            seq=step.seq,
+            state="firing" if opened else "resolved",
+            transition=step.transition,
+            reason=step.reason,
+            kind=rule.kind,
+            rule=rule.id,
+            rules_hash=rules_hash,
+            severity=Severity(silent.severity),
+            audience=OPERATOR,
+            tenant=tenant,
+            event_time=silent.heard,
+            opened_at=silent.opened_at,
+            changed_at=step.at,
+            evidence=tuple(
+                self._record(cause, posted=False)
+                for cause in ([silent.began] if opened else [silent.began, step.cause])
+            ),
+            summary=feed_words(text.summary if text else None, step) or feed_summary(step),
+            next=feed_words(text.next if text else None, step),
+            inputs={"heard": step.heard, **looked_at, "at": step.at, "clock": clock},
+        )
+        return Told(tenant.encode(), alert)
 
     def _ids(self, step: Transition, who: Who, audience: str) -> tuple[str, str]:
         """Return fingerprint and alert id."""

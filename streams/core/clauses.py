@@ -8,7 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from streams.core.conditions import crosses, decimal, holds, recovered, size_of
+from streams.core.durations import said
 from streams.core.evidence import plain
+from streams.core.feeds import is_about
 from streams.core.instants import plus
 from streams.core.openings import baseline
 from streams.core.rule_parts import Severity
@@ -17,7 +19,7 @@ from streams.core.rules import Kind, OverrideGap, OverrideMoved, ScoreBelow, Sco
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from streams.core.rules import Rule
+    from streams.core.rules import FeedSilent, Rule
 
 
 class Clause(NamedTuple):
@@ -86,6 +88,35 @@ def _clauses(
         yield Clause(f"expired at {end}", end <= inputs["at"])
     else:  # posted, score_deleted, rule_removed: the event or the rules say so
         yield Clause(reason.replace("_", " "), holds=True)
+
+
+def feed_clauses(
+    rule: FeedSilent, tenant: str, transition: str, inputs: Mapping[str, Any]
+) -> list[Clause]:
+    """Return the clauses of a step in the life of an alert about a feed.
+
+    Args:
+        rule: As the rules of the alert's ``rules_hash`` have it.
+        tenant: The alert's.
+        transition: The alert's: ``opened``, or ``resolved`` because it recovered.
+        inputs: The alert's.
+
+    Raises:
+        LookupError, TypeError, ValueError: The inputs are none of such an alert.
+    """
+    heard, clock, long = inputs["heard"], inputs["clock"], said(rule.silence)
+    if transition == "opened":
+        due = plus(heard, rule.silence)
+        return [
+            Clause(f"is about tenant {tenant}", is_about(rule, tenant)),
+            Clause(f"{long} after the last event, {heard}, is {due}", due == inputs["due"]),
+            Clause(f"the clock had come so far: {clock}", due <= clock),
+        ]
+    since = inputs["since"]
+    return [
+        Clause(f"an event came after that of {since}: of {heard}", since < heard),
+        Clause(f"less than {long} before the clock, {clock}", clock < plus(heard, rule.silence)),
+    ]
 
 
 def _opened(rule: Rule, inputs: Mapping[str, Any]) -> Iterator[Clause]:

@@ -15,6 +15,7 @@ from streams.core.events import Control, Instant
 from streams.core.instants import checked, instant, milliseconds
 from streams.core.packed import pack, unpack
 from streams.core.rows import UnreadableError
+from streams.core.tracks import Cause
 
 OWNER: Final = b"~partition"
 """Under which the state is kept among the rows. No student's key is like it: those have a colon."""
@@ -36,6 +37,26 @@ class Since(Struct, frozen=True, array_like=True, gc=False):
     horizon: Instant = ""
 
 
+class Silent(Struct, frozen=True, array_like=True, gc=False):
+    """An alert about a feed that is open.
+
+    Attributes:
+        rule: The rule's id.
+        tenant: Whose feed.
+        heard: When its last event was.
+        opened_at: When it had been silent for too long.
+        severity: As it was told.
+        began: The control record that brought it.
+    """
+
+    rule: str
+    tenant: str
+    heard: Instant
+    opened_at: Instant
+    severity: str
+    began: Cause
+
+
 class State(Struct, frozen=True, omit_defaults=True, gc=False):
     """What a partition knows besides its rows.
 
@@ -47,6 +68,8 @@ class State(Struct, frozen=True, omit_defaults=True, gc=False):
         horizon: The last instant that is settled; empty while there is no clock.
         rules: In force, as `Rules.canonical`; empty: none.
         since: From where on they judge.
+        heard: When the latest event of each tenant was; of the first partition only.
+        silent: The alerts about feeds that are open, by rule and tenant; likewise.
     """
 
     topic: str = ""
@@ -56,6 +79,8 @@ class State(Struct, frozen=True, omit_defaults=True, gc=False):
     horizon: Instant = ""
     rules: str = ""
     since: Since = Since()
+    heard: dict[str, Instant] = {}
+    silent: tuple[Silent, ...] = ()
 
 
 def with_watermark(state: State, told: Control, grace: int) -> State:

@@ -56,6 +56,18 @@ def in_words(length: int) -> str:
     return f"{length // _UNITS[unit]}{unit}"
 
 
+def said(length: int) -> str:
+    """Return seconds as a sentence says them.
+
+    Example:
+        >>> said(86_400), said(172_800), said(5400)
+        ('1 day', '2 days', '90 minutes')
+    """
+    short = in_words(length)
+    number, unit = short[:-1], {"d": "day", "h": "hour", "m": "minute", "s": "second"}[short[-1]]
+    return f"{number} {unit}" if number == "1" else f"{number} {unit}s"
+
+
 def _meant(written: object) -> str:
     if isinstance(written, int) and not isinstance(written, bool) and written > 0:
         return f": is {written}m, {written}h or {written}d meant?"

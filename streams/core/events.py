@@ -117,6 +117,7 @@ class Control(
     topic: str = ""  # of a watermark: the raw topic's full name
     partition: int = 0  # of a watermark: which partition of the raw topic
     partitions: int = 0  # of a watermark: how many the raw topic has
+    heard: dict[str, Instant] = {}  # of a watermark: when each tenant's latest event was
     rules: Raw = NO_RULES  # the canonical set, inline
     rules_hash: str = ""
 

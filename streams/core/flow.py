@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from enum import StrEnum
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from msgspec import Struct
 
-from streams.core import at_once, events, life, scores, waking
+from streams.core import at_once, events, feeds, life, scores, waking
 from streams.core.alerts import Told
 from streams.core.canvas import Refusal
 from streams.core.clock import Since, State, with_watermark
@@ -26,8 +26,11 @@ if TYPE_CHECKING:
 
     from streams.core.alerts import Place, Writer
     from streams.core.events import GradeEvent
+    from streams.core.feeds import FeedStep
     from streams.core.intake import Reader
+    from streams.core.keeping import Rows
     from streams.core.rows import Row
+    from streams.core.tracks import Cause
     from streams.core.transitions import Transition
 
 
@@ -58,6 +61,7 @@ class Passed(Struct, frozen=True, gc=False):
     key: bytes
     value: bytes
     event_time: Instant = ""
+    tenant: str = ""
 
 
 class Outcome(Struct, frozen=True, gc=False):
@@ -100,27 +104,7 @@ def take_in(reader: Reader, value: bytes | None, timestamp: int) -> Passed | Ref
     if event is None or isinstance(event, Refusal):
         return event
     key = student_key(event.tenant, event.student_id)
-    return Passed(key, events.encode(event), event.event_time)
-
-
-class Rows(Protocol):
-    """A partition's rows, as of the record before."""
-
-    def of(self, owner: bytes, item: bytes) -> Row | None:
-        """Return a student's row in a course.
-
-        Raises:
-            UnreadableError: Another version wrote it.
-        """
-
-    def keep(self, owner: bytes, item: bytes, row: Row) -> None:
-        """Keep it."""
-
-    def waking(self, before: int) -> Iterable[tuple[int, bytes, bytes]]:
-        """Return the rows that are to be looked at before a time: when, owner, item."""
-
-    def recent(self, after: int) -> Iterable[tuple[bytes, bytes]]:
-        """Return owner and item of the rows in which an event waits that is after a time."""
+    return Passed(key, events.encode(event), event.event_time, event.tenant)
 
 
 class Partition:
@@ -141,6 +125,7 @@ class Partition:
             rows: As of the record before.
         """
         self._writer, self._place, self._rows = writer, place, rows
+        self._watches = place.partition == feeds.WATCHING
         self.state = state
         self.rules = rule_set(state.rules)
         self._told: list[Told] = []
@@ -167,7 +152,7 @@ class Partition:
             return Outcome(Fate.REFUSED, refusal=refusal)
         self._told = []
         if isinstance(event, Control):
-            return self._control(event, offset)
+            return self._control(event, value or b"", offset)
         return self._score(event, Position(self._place.topic_id, offset))
 
     def _score(self, event: GradeEvent, at: Position) -> Outcome:
@@ -198,23 +183,30 @@ class Partition:
         fate = _fate(applied.standing, alerted=alerted)
         return Outcome(fate, tuple(self._told), no_baseline=no_baseline, gaps=gaps)
 
-    def _control(self, told: Control, offset: int) -> Outcome:
+    def _control(self, told: Control, value: bytes, offset: int) -> Outcome:
+        cause = feeds.cause_of(told, value, offset) if self._watches else None
         try:
             if told.kind == "watermark":
-                return self._watermark(told)
+                return self._watermark(told, cause)
             if told.kind == "rules":
-                return self._switch(told, offset)
+                return self._switch(told, offset, cause)
         except ValueError:
             refusal = Refusal(Reason.INTERNAL, f"a control record of kind {told.kind} that is none")
             return Outcome(Fate.REFUSED, refusal=refusal)
         return Outcome(Fate.CONTROL)
 
-    def _watermark(self, told: Control) -> Outcome:
+    def _watermark(self, told: Control, cause: Cause | None) -> Outcome:
         """Move the clock; whatever is due comes before the next record, in order of time."""
         was = self.state.horizon
-        self.state = with_watermark(self.state, told, self.rules.rules.grace)
-        if self.state.horizon == was:
-            return Outcome(Fate.CONTROL)
+        heard = feeds.hear(self.state, told) if cause is not None else self.state
+        self.state = with_watermark(heard, told, self.rules.rules.grace)
+        gaps, failures = (0, []) if self.state.horizon == was else self._wake()
+        if cause is not None:
+            self._tell_feeds(*feeds.judge(self.rules, self.state, cause))
+        return Outcome(Fate.CONTROL, tuple(self._told), gaps=gaps, failures=tuple(failures))
+
+    def _wake(self) -> tuple[int, list[Exception]]:
+        """Settle the rows that are due; return how many gaps there were, and bugs of ours."""
         limit = milliseconds(self.state.horizon) + 1
         gaps, failures = 0, list[Exception]()
         due = [*self._rows.waking(limit)]  # sorted, so a heap
@@ -235,9 +227,9 @@ class Partition:
             gaps += after.posted.gaps - row.posted.gaps
             if wake < again < limit:
                 heappush(due, (again, owner, item))
-        return Outcome(Fate.CONTROL, tuple(self._told), gaps=gaps, failures=tuple(failures))
+        return gaps, failures
 
-    def _switch(self, told: Control, offset: int) -> Outcome:
+    def _switch(self, told: Control, offset: int, cause: Cause | None) -> Outcome:
         """Judge by other rules from here on; alerts of those that are gone are resolved."""
         canonical = bytes(told.rules).decode()
         if canonical == self.state.rules:
@@ -256,6 +248,8 @@ class Partition:
                 row, steps = life.withdraw(self.rules, new, row, who, told.at)
                 self._tell(steps, who)
                 self._keep(owner, item, row, new)
+        if cause is not None:
+            self._tell_feeds(*feeds.withdraw(self.rules, new, self.state, told.at, cause))
         self.rules = new
         self.state = msgspec.structs.replace(
             self.state, rules=canonical, since=Since(offset, horizon)
@@ -278,6 +272,11 @@ class Partition:
     def _tell(self, steps: Iterable[Transition], who: Who) -> None:
         for step in steps:
             self._told += self._writer.tell(step, who, self.rules.hash, self.state.clock)
+
+    def _tell_feeds(self, state: State, steps: Iterable[FeedStep]) -> None:
+        self.state = state
+        for step in steps:
+            self._told.append(self._writer.tell_feed(step, self.rules.hash, state.clock))
 
 
 def _fate(standing: Standing, *, alerted: bool) -> Fate:

@@ -82,6 +82,7 @@ class Replay:
         state = State(rules=rules.canonical())
         self.partition = Partition(Writer(id_key, place), place, state, self._held)
         self.offset = 0
+        self._heard: dict[str, Instant] = {}
 
     def step(self, value: bytes | None, offset: int | None = None) -> Outcome:
         """Play one record, and return what it comes to.
@@ -96,11 +97,20 @@ class Replay:
 
     def event(self, event: GradeEvent | bytes) -> Sequence[Told]:
         """Play an event, and return the alerts it brings at once."""
-        return self.step(event if isinstance(event, bytes) else events.encode(event)).told
+        value = event if isinstance(event, bytes) else events.encode(event)
+        told = events.decode(event) if isinstance(event, bytes) else event
+        if not isinstance(told, Control):
+            self.hear(told.tenant, told.event_time)
+        return self.step(value).told
+
+    def hear(self, tenant: str, at: Instant) -> None:
+        """Have the next watermark say that a tenant was heard of."""
+        self._heard[tenant] = max(at, self._heard.get(tenant, ""))
 
     def clock(self, at: Instant) -> Sequence[Told]:
         """Move the clock, and return the alerts that were due."""
-        told = Control(kind="watermark", topic="replay", partitions=1, at=at)
+        heard, self._heard = self._heard, {}
+        told = Control(kind="watermark", topic="replay", partitions=1, at=at, heard=heard)
         return self.step(events.encode(told)).told
 
     def reload(self, rules: Rules, at: Instant) -> Sequence[Told]:

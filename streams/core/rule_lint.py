@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Final
 from streams.core.durations import in_words
 from streams.core.ids import SHARD_SIZE
 from streams.core.rules import (
+    AnyRule,
     Fall,
+    FeedSilent,
     Kind,
     OverrideGap,
     Rule,
@@ -67,10 +69,11 @@ def lint(rules: Rules) -> Iterator[Finding]:
         yield from _beside(rules.rules, index)
 
 
-def _alone(rule: Rule) -> Iterator[tuple[Place, str]]:
-    yield from _sizes(rule)
-    yield from _times(rule)
-    yield from _recovery(rule)
+def _alone(rule: AnyRule) -> Iterator[tuple[Place, str]]:
+    if not isinstance(rule, FeedSilent):
+        yield from _sizes(rule)
+        yield from _times(rule)
+        yield from _recovery(rule)
     yield from _matching(rule)
     if rule.text is not None and rule.text.summary is not None:
         names = [name for _, name, _, _ in Formatter().parse(rule.text.summary) if name]
@@ -118,7 +121,7 @@ def _recovery(rule: Rule) -> Iterator[tuple[Place, str]]:
             yield place, f"recovery: more than the threshold, {threshold}: only beyond `before`"
 
 
-def _matching(rule: Rule) -> Iterator[tuple[Place, str]]:
+def _matching(rule: AnyRule) -> Iterator[tuple[Place, str]]:
     if rule.match is None:
         if "match" in rule.model_fields_set:
             yield ("match",), "match: says nothing: all are matched"
@@ -136,7 +139,7 @@ def _matching(rule: Rule) -> Iterator[tuple[Place, str]]:
                     yield place, f"{key}: {one} is a global id, is {local}, the local one, meant?"
 
 
-def _beside(rules: tuple[Rule, ...], index: int) -> Iterator[Finding]:
+def _beside(rules: tuple[AnyRule, ...], index: int) -> Iterator[Finding]:
     """Find another rule that makes one needless; of two that say the same, the second is."""
     rule = rules[index]
     for at, other in enumerate(rules):
@@ -148,16 +151,20 @@ def _beside(rules: tuple[Rule, ...], index: int) -> Iterator[Finding]:
                 yield Finding(("rules", index), f"{rule.id}: {what}")
                 return
         elif not isinstance(rule, ScoreBelow) and _threshold(other) < _threshold(rule):
-            least = f"from {_threshold(other)} on, just as loud"
+            size = _threshold(other)
+            start = in_words(other.silence) if isinstance(other, FeedSilent) else size
+            least = f"from {start} on, just as loud"
             yield Finding(("rules", index), f"{rule.id}: needless: {other.id!r} alerts {least}")
             return
 
 
-def _but_size(rule: Rule) -> tuple[object, ...]:
+def _but_size(rule: AnyRule) -> tuple[object, ...]:
     """Return all that a rule says but its name, its size and its words."""
-    said = rule.model_dump(exclude={"id", "text", "points", "floor", "percent"})
+    said = rule.model_dump(exclude={"id", "text", "points", "floor", "percent", "silence"})
     return type(rule), isinstance(rule, Fall) and rule.percent is not None, said
 
 
-def _threshold(rule: Rule) -> Decimal:
+def _threshold(rule: AnyRule) -> Decimal:
+    if isinstance(rule, FeedSilent):
+        return Decimal(rule.silence)
     return _NONE if isinstance(rule, ScoreVanished) else rule.threshold

@@ -112,10 +112,15 @@ class Graders(Ids):
     out: _Some[_Grader] | None = None
 
 
-class Match(Part):
-    """Whom a rule is about; what is not said matches all."""
+class TenantMatch(Part):
+    """Which tenants a rule is about; what is not said matches all."""
 
     tenants: Ids | None = None
+
+
+class Match(TenantMatch):
+    """Whom a rule is about; what is not said matches all."""
+
     accounts: CanvasIds | None = None
     courses: CanvasIds | None = None
 

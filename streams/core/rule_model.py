@@ -6,46 +6,36 @@ Rule kinds are alert kinds. The attributes have the keys' names, with ``_`` wher
 from __future__ import annotations
 
 import json
-import re
 from enum import StrEnum
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal, TypeVar
 
 from pydantic import AfterValidator, ConfigDict, Field
 
-from streams.core.rule_match import GradedMatch, Match
+from streams.core.rule_match import GradedMatch, Match, TenantMatch
 from streams.core.rule_parts import (
     Clear,
     Duration,
     Expiry,
+    FeedText,
+    Kind,
     Loudness,
     Part,
     Percent,
     Points,
+    RuleId,
     Severities,
     Severity,
+    Silence,
     Size,
     Text,
     Window,
+    Word,
 )
 
 if TYPE_CHECKING:
     from decimal import Decimal
     from typing import Any
-
-
-class Kind(StrEnum):
-    """What happened. A rule's kind is the kind of its alerts."""
-
-    SCORE_DROP = "score_drop"  # posted current_score fell, by the event's own old and new
-    SCORE_SLIDE = "score_slide"  # small steps add up, against the peak, median or first of a window
-    SCORE_BELOW = "score_below"  # it crossed a floor
-    SCORE_VANISHED = "score_vanished"  # there was one, and there is none
-    OVERRIDE_RAISED = "override_raised"  # an override lifted the effective final score
-    OVERRIDE_LOWERED = "override_lowered"
-    OVERRIDE_REMOVED = "override_removed"  # taking it away moved the score, either way
-    OVERRIDE_GAP = "override_gap"  # override and computed score are apart, whichever moved
-    ASSIGNMENT_DROP = "assignment_drop"  # one assignment's score, percent of points possible
 
 
 class View(StrEnum):
@@ -55,12 +45,14 @@ class View(StrEnum):
     UNPOSTED = "unposted"  # also what they do not see yet: staff only
 
 
-_ID: Final = "[a-z0-9][a-z0-9_-]{0,63}"
-
+_NAME: Final = "Yours, unique; alerts name their rule by it."
 _POSTED: Final = "Whether its alerts go to grade-alerts-posted, too."
 
 
-def _of_something(match: Match | None) -> Match | None:
+_Matched = TypeVar("_Matched", bound=TenantMatch)
+
+
+def _of_something(match: _Matched | None) -> _Matched | None:
     return match if match is not None and match.model_fields_set else None
 
 
@@ -69,20 +61,10 @@ _Match = AfterValidator(_of_something)  # `match: {}` says what no match says
 Switch = Annotated[bool, Field(strict=True)]
 
 
-def _id(written: str) -> str:
-    if re.fullmatch(_ID, written):
-        return written
-    near = re.sub(r"[^a-z0-9_-]+", "-", written.lower()).strip("-_")
-    hint = f", did you mean '{near}'?" if re.fullmatch(_ID, near) else ""
-    raise ValueError(f"must be 1 to 64 small letters, digits, '-' and '_'{hint}")
-
-
 class _Rule(Part):
     """What every rule has; seconds, percentage points."""
 
-    id: Annotated[str, AfterValidator(_id), Field(json_schema_extra={"pattern": f"^{_ID}$"})] = (
-        Field(description="Yours, unique; alerts name their rule by it.")
-    )
+    id: RuleId = Field(description=_NAME)
     severity: Loudness = Field(description="How loud its alerts are; may depend on their size.")
     match: Annotated[Match | None, _Match] = Field(
         default=None, description="Whom it is about; without it, everybody."
@@ -251,11 +233,33 @@ class AssignmentDrop(_Override):
     )
 
 
-Rule = Annotated[
+class FeedSilent(Part):
+    """No grade event of a tenant came for some time: told to operators, about no student."""
+
+    id: RuleId = Field(description=_NAME)
+    kind: Literal[Kind.FEED_SILENT]
+    silence: Silence = Field(description="For how long no event of a tenant must have come.")
+    severity: Word = Field(description="How loud its alerts are.")
+    match: Annotated[TenantMatch | None, _Match] = Field(
+        default=None, description="Which tenants; without it, each that was ever heard of."
+    )
+    text: FeedText | None = Field(
+        default=None, description="What an alert says; {variables} are filled in."
+    )
+
+    @property
+    def lives(self) -> bool:
+        """Always: its alerts open and resolve."""
+        return True
+
+
+Rule = (
     ScoreDrop | ScoreSlide | ScoreBelow | ScoreVanished | OverrideMoved | OverrideGap
-    | AssignmentDrop,
-    Field(discriminator="kind"),
-]  # fmt: skip
+    | AssignmentDrop
+)  # fmt: skip
+"""One rule about students, of any kind."""
+
+AnyRule = Annotated[Rule | FeedSilent, Field(discriminator="kind")]
 """One rule, of any kind."""
 
 GRACE: Final = 600
@@ -268,7 +272,7 @@ class Rules(Part):
     grace: Duration = Field(
         default=GRACE, description="How late an event may come and still be judged in its place."
     )
-    rules: tuple[Rule, ...] = Field(description="What alerts, one rule after the other.")
+    rules: tuple[AnyRule, ...] = Field(description="What alerts, one rule after the other.")
 
     @property
     def hash(self) -> str:
@@ -280,6 +284,12 @@ class Rules(Part):
         said = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
         return json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
-    def of(self, *kinds: Kind) -> tuple[Rule, ...]:
-        """Return the rules of some kinds, in file order."""
-        return tuple(rule for rule in self.rules if rule.kind in kinds)
+    @property
+    def students(self) -> tuple[Rule, ...]:
+        """The rules about students, in file order."""
+        return tuple(rule for rule in self.rules if not isinstance(rule, FeedSilent))
+
+    @property
+    def feeds(self) -> tuple[FeedSilent, ...]:
+        """The rules about feeds, in file order."""
+        return tuple(rule for rule in self.rules if isinstance(rule, FeedSilent))

@@ -31,7 +31,26 @@ VARIABLES: Final = (
 )  # fmt: skip
 """What a rule's text may name. Scores and sizes as people write them: ``84.25``."""
 
+FEED_VARIABLES: Final = ("rule", "kind", "severity", "tenant", "silence", "since")
+"""What the text of a rule about a feed may name; ``since``: the time of its last event."""
+
 _WRITTEN: Final = "^[0-9]{1,9} ?[smhd]$"
+_ID: Final = "[a-z0-9][a-z0-9_-]{0,63}"
+
+
+class Kind(StrEnum):
+    """What happened. A rule's kind is the kind of its alerts."""
+
+    SCORE_DROP = "score_drop"  # posted current_score fell, by the event's own old and new
+    SCORE_SLIDE = "score_slide"  # small steps add up, against the peak, median or first of a window
+    SCORE_BELOW = "score_below"  # it crossed a floor
+    SCORE_VANISHED = "score_vanished"  # there was one, and there is none
+    OVERRIDE_RAISED = "override_raised"  # an override lifted the effective final score
+    OVERRIDE_LOWERED = "override_lowered"
+    OVERRIDE_REMOVED = "override_removed"  # taking it away moved the score, either way
+    OVERRIDE_GAP = "override_gap"  # override and computed score are apart, whichever moved
+    ASSIGNMENT_DROP = "assignment_drop"  # one assignment's score, percent of points possible
+    FEED_SILENT = "feed_silent"  # no event of a tenant came: about no student, for operators
 
 
 class Part(BaseModel):
@@ -40,12 +59,42 @@ class Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
+def _id(written: str) -> str:
+    if re.fullmatch(_ID, written):
+        return written
+    near = re.sub(r"[^a-z0-9_-]+", "-", written.lower()).strip("-_")
+    hint = f", did you mean '{near}'?" if re.fullmatch(_ID, near) else ""
+    raise ValueError(f"must be 1 to 64 small letters, digits, '-' and '_'{hint}")
+
+
+RuleId = Annotated[str, AfterValidator(_id), Field(json_schema_extra={"pattern": f"^{_ID}$"})]
+"""The name of a rule."""
+
 Duration = Annotated[
     int,
     BeforeValidator(seconds, json_schema_input_type=Annotated[str, Field(pattern=_WRITTEN)]),
     PlainSerializer(lambda length: f"{length}s", return_type=str),
 ]
 """Seconds; written with a unit, such as ``12h``."""
+
+
+LEAST_SILENCE: Final = 600
+"""Seconds of silence that can be told from a pause: the clock of a feed that is idle goes by 30."""
+
+
+def _silence(length: int) -> int:
+    if length < LEAST_SILENCE:
+        raise ValueError("must be at least 10m: what is shorter is a pause")
+    return length
+
+
+Silence = Annotated[
+    int,
+    BeforeValidator(seconds, json_schema_input_type=Annotated[str, Field(pattern=_WRITTEN)]),
+    AfterValidator(_silence),
+    PlainSerializer(lambda length: f"{length}s", return_type=str),
+]
+"""Seconds, at least `LEAST_SILENCE`."""
 
 
 def _days(length: int) -> int:
@@ -159,6 +208,16 @@ def _severity(written: object) -> object:
     )
 
 
+def _word(written: object) -> object:
+    if isinstance(written, str):
+        return written
+    raise ValueError("must be info, warning or critical: a silence has no size")
+
+
+Word = Annotated[Severity, BeforeValidator(_word)]
+"""A severity that depends on no size."""
+
+
 def _shape(written: object) -> str:
     return "by size" if isinstance(written, (dict, Severities)) else "word"
 
@@ -186,7 +245,7 @@ class Clear(Part):
     keep_firing_for: Duration = Field(default=0, description="How long it must stay recovered.")
 
 
-def _sentence(written: str) -> str:
+def _sentence(written: str, variables: tuple[str, ...] = VARIABLES) -> str:
     written = written.strip()  # YAML's folded text ends with a line break
     try:
         parts = list(Formatter().parse(written))
@@ -195,17 +254,22 @@ def _sentence(written: str) -> str:
     for _, name, form, conversion in parts:
         if name == "":
             raise ValueError("names no variable in {}: double the braces to show them")
-        if name in VARIABLES and (form or conversion):
+        if name in variables and (form or conversion):
             raise ValueError(f"numbers are written as people do, without a format: {{{name}}}")
-        if name is not None and name not in VARIABLES:
-            near = did_you_mean(name, VARIABLES) or f": one of {', '.join(VARIABLES)}"
+        if name is not None and name not in variables:
+            near = did_you_mean(name, variables) or f": one of {', '.join(variables)}"
             raise ValueError(f"unknown variable '{name}'{near}")
     if not written or not written.isprintable():
         raise ValueError("must be one sentence on one line")
     return written
 
 
+def _of_a_feed(written: str) -> str:
+    return _sentence(written, FEED_VARIABLES)
+
+
 Sentence = Annotated[str, Field(max_length=500), AfterValidator(_sentence)]
+FeedSentence = Annotated[str, Field(max_length=500), AfterValidator(_of_a_feed)]
 
 
 class Text(Part):
@@ -223,3 +287,12 @@ class Text(Part):
         if not self.model_fields_set:
             raise ValueError("says nothing: summary, next, or leave it out")
         return self
+
+
+class FeedText(Text):
+    """The same of an alert about a feed."""
+
+    summary: FeedSentence | None = Field(
+        default=None, description="The sentence that says what happened."
+    )
+    next: FeedSentence | None = Field(default=None, description="What to do about it.")

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from streams.core.rule_model import (
     GRACE,
+    AnyRule,
     AssignmentDrop,
     Fall,
-    Kind,
+    FeedSilent,
     OverrideGap,
     OverrideMoved,
     Rule,
@@ -24,16 +25,16 @@ from streams.core.rule_model import (
     ScoreVanished,
     View,
 )
-from streams.core.rule_parts import Severities, Severity
+from streams.core.rule_parts import Kind, Severities, Severity
 from streams.core.yamlfile import Finding, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = [
-    "GRACE", "AssignmentDrop", "Fall", "Kind", "OverrideGap", "OverrideMoved", "Rule", "Rules",
-    "ScoreBelow", "ScoreDrop", "ScoreSlide", "ScoreVanished", "Severities", "Severity", "View",
-    "findings", "load",
+    "GRACE", "AnyRule", "AssignmentDrop", "Fall", "FeedSilent", "Kind", "OverrideGap",
+    "OverrideMoved", "Rule", "Rules", "ScoreBelow", "ScoreDrop", "ScoreSlide", "ScoreVanished",
+    "Severities", "Severity", "View", "findings", "load",
 ]  # fmt: skip
 
 
@@ -68,6 +69,8 @@ def findings(rules: Rules) -> Iterator[Finding]:
         place = ("rules", index)
         if (other := first.setdefault(rule.id, index)) != index:  # an id names one rule in alerts
             yield Finding((*place, "id"), f"id: {rule.id!r} is the id of rule {other + 1}, too")
+        if isinstance(rule, FeedSilent):
+            continue
         if isinstance(rule, Fall) and (rule.points is None) == (rule.percent is None):
             which = "neither is there" if rule.points is None else "not both"
             yield Finding(place, f"say either points or percent: {which}")

@@ -78,7 +78,8 @@ class RuleSet:
     Attributes:
         rules: As the file says them.
         hash: Of the set.
-        by_id: Each rule by its id.
+        by_id: Each rule about students by its id.
+        feeds: The rules about feeds, by id.
         keep_changes: Whether a living rule is about grade changes.
     """
 
@@ -86,9 +87,10 @@ class RuleSet:
         """Sort the rules."""
         self.rules = rules
         self.hash = rules.hash
-        self.by_id: dict[str, Rule] = {rule.id: rule for rule in rules.rules}
-        at_once = [rule for rule in rules.rules if not rule.lives]
-        living = [rule for rule in rules.rules if rule.lives]
+        self.by_id: dict[str, Rule] = {rule.id: rule for rule in rules.students}
+        self.feeds = {rule.id: rule for rule in sorted(rules.feeds, key=lambda rule: rule.id)}
+        at_once = [rule for rule in rules.students if not rule.lives]
+        living = [rule for rule in rules.students if rule.lives]
         self.at_once_scores = _by_view(at_once)
         self.at_once_least = {view: Least(some) for view, some in self.at_once_scores.items()}
         self.at_once_moves = [rule for rule in at_once if isinstance(rule, OverrideMoved)]

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from streams.core.conditions import decimal
+from streams.core.durations import said
 from streams.core.evidence import plain
 from streams.core.rules import Kind, OverrideGap, ScoreBelow, ScoreDrop, ScoreSlide
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
+    from streams.core.feeds import FeedStep
     from streams.core.rules import Rule
     from streams.core.transitions import Transition, Who
 
@@ -114,3 +116,32 @@ def own_words(text: str, step: Transition, who: Who, size: Decimal | None) -> st
 
 def _difference(before: float, after: float) -> Decimal:
     return decimal(after) - decimal(before)
+
+
+def feed_summary(step: FeedStep) -> str:
+    """Return an alert about a feed in one or two sentences."""
+    tenant, back = step.silent.tenant, step.reason == "recovered"
+    what = (
+        f"Grade events of {tenant} come again"
+        if back
+        else f"No grade event of {tenant} has come for {said(step.rule.silence)}"
+    )
+    told = f"{what}, the last is of {step.heard}; rule {step.rule.id}."
+    over = _REASONS["rule_removed"] if step.reason == "rule_removed" else ""
+    return f"{told} {over}".rstrip()
+
+
+def feed_words(text: str | None, step: FeedStep) -> str | None:
+    """Return a rule's own text about a feed with the alert's values in it; None where it has none.
+
+    Args:
+        text: With the variables that ``rule_parts.FEED_VARIABLES`` lists; the file was checked.
+        step: The step.
+    """
+    if text is None:
+        return None
+    rule, silent = step.rule, step.silent
+    return text.format(
+        rule=rule.id, kind=rule.kind, severity=silent.severity, tenant=silent.tenant,
+        silence=said(rule.silence), since=silent.heard,
+    )  # fmt: skip

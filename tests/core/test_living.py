@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from streams.core.alerts import Alert
 
 Fields = dict[str, Any]
-Story = dict[tuple[str, str, str], list[Fields]]
+Story = dict[tuple[str, str | None, str | None], list[Fields]]
 """Audience, student and course → what was told, in order."""
 
 COMPARED = (
@@ -84,7 +84,7 @@ def told_by_oracle(records: list[Record]) -> Story:
 def differences(core: Story, oracle: Story) -> list[str]:
     """Return where two stories part, each as far as it matters."""
     found = []
-    for who in sorted(core.keys() | oracle.keys()):
+    for who in sorted(core.keys() | oracle.keys(), key=str):
         nothing: Fields = {}
         pairs = zip_longest(core.get(who, []), oracle.get(who, []), fillvalue=nothing)
         for number, (ours, theirs) in enumerate(pairs):
@@ -101,11 +101,12 @@ def posted_only(log: Iterable[Record]) -> list[tuple[int, Alert]]:
 
 
 @pytest.mark.parametrize("timeline", timelines(), ids=lambda timeline: timeline.name)
-@pytest.mark.parametrize("audience", ["staff", "posted"])
+@pytest.mark.parametrize("audience", ["staff", "posted", "operator"])
 def test_golden_timelines(timeline: Timeline, audience: str) -> None:
     told = [
         shown(alert)
-        | {"offset": offset, "student_id": alert.student_id, "course_id": alert.course_id}
+        | {"offset": offset, "tenant": alert.tenant}
+        | {"student_id": alert.student_id, "course_id": alert.course_id}
         for offset, alert in played(timeline.records)
         if alert.audience == audience
     ]

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from streams.core.rules import Kind
 from tests.living_crowds import a_crowded_log, elsewhere
 from tests.living_logs import delays, logs, worlds
+from tests.oracle.feeds import feeds
 from tests.oracle.living import living
 from tests.oracle.single_shots import single_shots
 from tests.timelines import found, timelines
@@ -73,7 +74,7 @@ def assert_legal(told: list[Told]) -> None:
 
 def all_told(log: list[Record]) -> list[Told]:
     """Return what rules of both sorts tell; of one record first those that do not live."""
-    return sorted(single_shots(log) + living(log), key=lambda told: told.offset)
+    return sorted(single_shots(log) + living(log) + feeds(log), key=lambda told: told.offset)
 
 
 @settings(max_examples=50, deadline=None)
@@ -121,7 +122,18 @@ def test_the_golden_timelines_have_every_kind_and_step() -> None:
     }  # fmt: skip
 
     assert steps == STEPS
-    assert kinds == {(who, kind.value) for who in ("staff", "posted") for kind in Kind}
+    students = {kind.value for kind in Kind} - {"feed_silent"}
+    assert kinds == {(who, kind) for who in ("staff", "posted") for kind in students}
+
+
+def test_the_golden_timelines_have_every_step_of_a_feed() -> None:
+    steps = {step_of(told) for one in timelines() for told in one.expected("operator")}
+
+    assert steps == {
+        ("opened", "threshold_reached"),
+        ("resolved", "recovered"),
+        ("resolved", "rule_removed"),
+    }
 
 
 @settings(max_examples=40, deadline=None)
@@ -143,7 +155,7 @@ def test_lateness_up_to_grace_changes_nothing(pair: tuple[list[Record], list[Rec
 
 
 @pytest.mark.parametrize("timeline", timelines(), ids=lambda timeline: timeline.name)
-@pytest.mark.parametrize("audience", ["staff", "posted"])
+@pytest.mark.parametrize("audience", ["staff", "posted", "operator"])
 def test_it_tells_what_a_golden_timeline_expects(timeline: Timeline, audience: str) -> None:
     told = all_told(timeline.records)
     said = [one.alert | {"offset": one.offset} for one in told if one.audience == audience]

@@ -31,9 +31,10 @@ DEFAULTS: Final[dict[str, dict[str, Any]]] = {
 
 
 def written(data: Fields) -> str:
-    """Return data as YAML."""
-    out = StringIO()
-    YAML(typ="safe", pure=True).dump(data, out)
+    """Return data as YAML, each text on one line."""
+    out, yaml = StringIO(), YAML(typ="safe", pure=True)
+    yaml.width = 1000
+    yaml.dump(data, out)
     return out.getvalue()
 
 
@@ -47,6 +48,8 @@ def shuffled(data: Any, draw: st.DataObject) -> Any:  # noqa: ANN401 - plain dat
 
 def spelled_out(rule: Fields) -> Fields:
     """Return a rule with every default that it leaves out."""
+    if rule["kind"] == "feed_silent":
+        return {"match": {}} | rule
     said = [each for start, each in DEFAULTS.items() if rule["kind"].startswith(start)]
     defaults = {key: value for each in said for key, value in each.items()}
     clear = {"recovery": 0, "keep_firing_for": "0d"} | rule["clear"] if "clear" in rule else {}

@@ -18,6 +18,7 @@ DROP = "id: a, kind: score_drop, points: 10, severity: info"
 SLIDE = "id: a, kind: score_slide, points: 10, from: peak, window: 2d, severity: info"
 BELOW = "id: a, kind: score_below, floor: 70, severity: info"
 GAP = "id: a, kind: override_gap, points: 10, severity: info"
+QUIET = "id: a, kind: feed_silent, silence: 1d, severity: info"
 GONE = "id: a, kind: score_vanished, severity: info"
 
 
@@ -76,6 +77,9 @@ def of(*rules: str) -> list[str]:
             f"{DROP}, match: {{courses: {{in: [21070000000000565]}}}}",
             "courses: 21070000000000565 is a global id, is 565, the local one, meant?",
         ),
+        (f"{QUIET}, match: {{}}", "match: says nothing: all are matched"),
+        (f"{QUIET}, match: {{tenants: {{in: [x, x]}}}}", "tenants: x is listed twice"),
+        (f"{QUIET}, text: {{summary: Look.}}", "summary: names no variable"),
         (f"{DROP}, text: {{summary: Look.}}", "summary: names no variable: all its alerts read"),
         (f"{DROP}, text: {{summary: '{{{{points}}}}'}}", "summary: names no variable"),
     ],
@@ -116,6 +120,8 @@ def _value(rule: str, found: str) -> str:
         f"{DROP}, match: {{courses: {{in: [565, 7]}}, accounts: {{in: [565]}}}}",
         f"{DROP}, match: {{tenants: {{in: [21070000000000565]}}}}",
         f"{DROP}, text: {{summary: 'Fell by {{change}}.', next: Look.}}",
+        f"{QUIET}, match: {{tenants: {{in: [21070000000000565, y]}}}}",
+        f"{QUIET}, text: {{summary: 'None since {{since}}.', next: Look.}}",
     ],
 )
 def test_what_is_just_right_is_not_odd(rule: str) -> None:
@@ -146,7 +152,7 @@ def test_a_grace_of_nothing_or_of_days_is_odd(grace: str, found: list[str]) -> N
     assert said(f"grace: {grace}\n{GOOD}") == found
 
 
-@pytest.mark.parametrize("rule", [DROP, SLIDE, BELOW, GAP, GONE, f"{DROP}, for: 1d"])
+@pytest.mark.parametrize("rule", [DROP, SLIDE, BELOW, GAP, GONE, f"{DROP}, for: 1d", QUIET])
 def test_a_rule_that_another_repeats_is_found_once(rule: str) -> None:
     assert of(rule, rule.replace("id: a", "id: b")) == [
         "3:3: b: says the same as 'a', and alerts with it"
@@ -180,6 +186,13 @@ def test_a_rule_that_differs_is_not_needless(other: str) -> None:
 
 def test_another_floor_is_another_alert() -> None:
     assert of(BELOW, "id: b, kind: score_below, floor: 60, severity: info") == []
+
+
+def test_a_longer_silence_is_needless_unless_it_is_louder() -> None:
+    longer = QUIET.replace("id: a", "id: b").replace("1d", "2d")
+
+    assert of(longer, QUIET) == ["2:3: b: needless: 'a' alerts from 1d on, just as loud"]
+    assert of(longer.replace("info", "critical"), QUIET) == []
 
 
 def test_the_shipped_file_has_nothing_odd() -> None:

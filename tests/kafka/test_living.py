@@ -27,8 +27,10 @@ from tests.kafka.running import (
 )
 from tests.living_logs import encode, moment, rules_record, watermark
 from tests.on_dicts import ROOT
+from tests.oracle.feeds import feeds
 from tests.oracle.living import Record, living
 from tests.oracle.single_shots import single_shots
+from tests.test_agents_timelines import TOPICS
 from tests.timelines import found, timelines
 
 if TYPE_CHECKING:
@@ -74,8 +76,21 @@ def moved(value: Fields, by: timedelta) -> Fields:
 
 def as_another(value: Fields, number: int) -> Fields:
     """Return a record of a timeline with its own students, at its own time."""
-    told = moved(value, number * APART)
+    told = _of_other_tenants(moved(value, number * APART), f"{number}0")
     return told | ({"student_id": f"{number}0{told['student_id']}"} if "student_id" in told else {})
+
+
+def _of_other_tenants(told: Fields, mark: str) -> Fields:
+    """Return a control record with marks before the tenants whose feeds it is about."""
+    if "heard" in told:
+        told |= {"heard": {f"{mark}{tenant}": at for tenant, at in told["heard"].items()}}
+    if told.get("kind") == "rules":
+        for rule in told["rules"]["rules"]:
+            ids = rule.get("match", {}).get("tenants", {})
+            for way in ids if rule["kind"] == "feed_silent" else ():
+                ids[way] = [f"{mark}{tenant}" for tenant in ids[way]]
+        told["rules_hash"] = Rules.model_validate_json(json.dumps(told["rules"])).hash
+    return told
 
 
 def write_log(flow: Flow, log: list[Fields]) -> None:
@@ -107,9 +122,14 @@ def test_the_golden_timelines(kafka: Kafka, namespace: str, tmp_path: Path) -> N
 
     with flow.worker:
         until(lambda: flow.committed("grade-events") >= len(log))
+        alerts = [
+            json.loads(record.value)
+            for topic in sorted(set(TOPICS.values()))
+            for record in flow.read(topic)
+        ]
         told = {
-            audience: [json.loads(record.value) for record in flow.read(topic)]
-            for audience, topic in (("staff", "grade-alerts"), ("posted", "grade-alerts-posted"))
+            audience: [alert for alert in alerts if alert["audience"] == audience]
+            for audience in TOPICS
         }
         assert_the_log_comes_to_the_same_bytes(flow)
         assert_last_states_are_the_last_alerts(flow)
@@ -119,27 +139,25 @@ def test_the_golden_timelines(kafka: Kafka, namespace: str, tmp_path: Path) -> N
 
 def assert_told(timeline: Timeline, number: int, told: dict[str, list[Fields]]) -> None:
     """Check that a timeline's alerts are there, in order."""
-    for audience in ("staff", "posted"):
+    for audience in TOPICS:
+        name, whose = ("tenant", "[a-z]") if audience == "operator" else ("student_id", r"\d\d")
         expected = [
             {name: value for name, value in one.items() if name != "offset"}
             for one in timeline.expected(audience)
         ]
-        ours = [
-            alert
-            for alert in told[audience]
-            if re.fullmatch(rf"{number}0\d\d", alert["student_id"])
-        ]
+        ours = [alert for alert in told[audience] if re.fullmatch(f"{number}0{whose}", alert[name])]
         said = [
             moved(alert, -number * APART)
             | {
-                "student_id": alert["student_id"].removeprefix(f"{number}0"),
+                name: alert[name].removeprefix(f"{number}0"),
                 "at": moved({"at": alert["changed_at"]}, -number * APART)["at"],
                 "pending_since": moved({"at": alert["event_time"]}, -number * APART)["at"],
                 "gap_suspected": alert.get("gap_suspected", False),
             }
             for alert in ours
         ]
-        until_over = [one for one in said if one["at"] < OVER]
+        # Whoever is silent is silent for later rules, too: those are told by a later clock.
+        until_over = [one for one in said if max(one["at"], one["inputs"].get("clock", "")) < OVER]
         assert found(expected, until_over) == expected, timeline.name
 
 
@@ -163,9 +181,13 @@ def test_a_worker_killed_twice_tells_the_shipped_rules_alerts_once(
 
 def assert_alerts_are_as_a_second_program_says(flow: Flow) -> None:
     """The oracle reads ``grade-events``, and tells every alert that was written, once."""
-    log, written = a_moment(flow, "grade-alerts", "grade-alerts-posted")
-    for audience, topic in (("staff", "grade-alerts"), ("posted", "grade-alerts-posted")):
-        ours = sorted(told_of(json.loads(record.value), "changed_at") for record in written[topic])
+    log, written = a_moment(flow, *TOPICS.values())
+    for audience, topic in TOPICS.items():
+        ours = sorted(
+            told_of(alert, "changed_at")
+            for record in written[topic]
+            if (alert := json.loads(record.value))["audience"] == audience
+        )
         theirs = sorted(
             told_of(told.alert, "at")
             for records in log.values()
@@ -175,15 +197,16 @@ def assert_alerts_are_as_a_second_program_says(flow: Flow) -> None:
                     for one in records
                 ]
             ]
-            for told in single_shots(values) + living(values)
+            for told in single_shots(values) + living(values) + feeds(values)
             if told.audience == audience
         )
-        assert theirs, "invalid: a semester without alerts proves nothing"
+        # A semester played at once may leave no time for silence: tests/kafka/test_feeds.py.
+        assert theirs or audience == "operator", "invalid: without alerts it proves nothing"
         assert ours == theirs
 
 
 def told_of(alert: Fields, at: str) -> str:
     """Return what core and oracle both say of a step."""
     names = [name for name in COMPARED if name not in {"size", "gap_suspected"}]
-    who = [alert[name] for name in ("tenant", "student_id", "course_id")]
+    who = [alert.get(name) for name in ("tenant", "student_id", "course_id")]
     return json.dumps([*who, alert[at], *(alert.get(name) for name in names)])

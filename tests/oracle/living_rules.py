@@ -129,13 +129,17 @@ class Rule:
 
 def living_rules(rules: Mapping[str, Any]) -> list[Rule]:
     """Return the living rules of a set in the order of their ids."""
-    every = [Rule(stated) for stated in rules.get("rules", ())]
-    return sorted((rule for rule in every if rule.lives), key=lambda rule: rule.id)
+    return sorted((rule for rule in _of_students(rules) if rule.lives), key=lambda rule: rule.id)
 
 
 def single_shot_rules(rules: Mapping[str, Any]) -> list[Rule]:
     """Return those that alert at once, in file order."""
-    return [rule for rule in map(Rule, rules.get("rules", ())) if not rule.lives]
+    return [rule for rule in _of_students(rules) if not rule.lives]
+
+
+def _of_students(rules: Mapping[str, Any]) -> list[Rule]:
+    every = map(Rule, rules.get("rules", ()))
+    return [rule for rule in every if rule.kind != "feed_silent"]
 
 
 def grace(rules: Mapping[str, Any]) -> timedelta:

@@ -27,7 +27,8 @@ NEEDS_MORE: Final = {
     "severity-by-size-of-vanished", "severity-step-above-all-percents",
     "severity-step-above-the-floor", "severity-step-at-the-threshold",
     "severity-step-below-the-threshold", "severity-step-under-the-default",
-    "severity-steps-in-the-wrong-order", "text-empty", "text-on-two-lines", "text-with-a-format",
+    "severity-steps-in-the-wrong-order", "silence-too-short", "silence-with-a-score",
+    "text-empty", "text-on-two-lines", "text-with-a-format",
     "text-with-a-name", "text-with-an-empty-brace", "text-with-an-open-brace",
     "text-with-an-unknown-variable", "window-of-hours", "window-of-nothing",
 }  # fmt: skip

@@ -2,8 +2,8 @@
 
 Each file is a list of timelines: ``name``, ``rules`` (the rules of a rules file, as its text),
 ``grace`` (0s unless given), ``later`` (name → other rules, switched to by a step), ``log``, and the
-transitions expected: ``both`` audiences alike, or ``staff`` and ``posted``. Times count from
-Monday, 2026-02-02, 00:00 UTC: ``1d12h``, ``90m``, ``2h0.001s``; ``_`` is null.
+transitions expected: ``both`` audiences alike, or ``staff`` and ``posted``; ``operator`` apart.
+Times count from Monday, 2026-02-02, 00:00 UTC: ``1d12h``, ``90m``, ``2h0.001s``; ``_`` is null.
 
 Steps, in the order of arrival:
 
@@ -14,13 +14,15 @@ Steps, in the order of arrival:
   ``grader automatic``.
 * All three: ``student 49``, ``course 7``, ``account 80``, ``updated 2h``.
 * ``2h clock``: a watermark; ``2h clock 1/3``: of the second of three raw partitions;
-  ``2h clock 0/3 topic other``: of another raw topic.
+  ``2h clock 0/3 topic other``: of another raw topic; ``2h clock heard a=1h,b=2h``: it says when
+  tenants were heard of last.
 * ``2h rules stricter``: a switch to other rules.
 
 Transitions: ``1h drop-10 opened warning 90>78 size 12``: time, rule, transition, reason (only where
 the transition has several), and what else is to be checked: severity, before and after, ``size``,
 ``seq``, ``since`` (pending), ``opened``, ``view``, ``period``, ``assignment``, ``student``,
-``course``; ``told 3``: the third step brought it about. ``gap`` where a gap is suspected.
+``course``, ``tenant``; ``told 3``: the third step brought it about. ``gap`` where a gap is
+suspected.
 """
 
 from __future__ import annotations
@@ -92,6 +94,7 @@ class Timeline:
         steps: What happens, in the order of arrival.
         staff: Fields that the transitions told to staff must have, in order.
         posted: The same of ``grade-alerts-posted``.
+        operator: The same of alerts about feeds.
     """
 
     name: str
@@ -100,6 +103,7 @@ class Timeline:
     steps: Sequence[Step]
     staff: Sequence[Fields]
     posted: Sequence[Fields]
+    operator: Sequence[Fields]
 
     @property
     def records(self) -> list[Record]:
@@ -108,8 +112,9 @@ class Timeline:
         return numbered([first, *(step.value for step in self.steps)])
 
     def expected(self, audience: str) -> Sequence[Fields]:
-        """Return what must be told to ``staff`` or ``posted``."""
-        return self.staff if audience == "staff" else self.posted
+        """Return what must be told to ``staff``, ``posted`` or ``operator``."""
+        told = {"staff": self.staff, "posted": self.posted, "operator": self.operator}
+        return told[audience]
 
 
 def timelines() -> list[Timeline]:
@@ -156,7 +161,9 @@ def _timeline(told: Fields) -> Timeline:
         [_expected(line) for line in told.get(audience, both)] for audience in ("staff", "posted")
     )
     steps = [_step(line, later) for line in told["log"]]
-    return Timeline(told["name"], _rules(told["rules"], grace), later, steps, staff, posted)
+    operator = [_expected(line) for line in told.get("operator", [])]
+    first = _rules(told["rules"], grace)
+    return Timeline(told["name"], first, later, steps, staff, posted, operator)
 
 
 def _rules(text: str, grace: str) -> core_rules.Rules:
@@ -179,9 +186,11 @@ def _step(line: str, later: dict[str, core_rules.Rules]) -> Step:
     when, what, *words = line.split()
     at = moment(seconds(when))
     if what == "clock":
-        source, _, sources = (words or ["0/1"])[0].partition("/")
-        topic = {"topic": words[2]} if words[1:] else {}
-        return Step(at, watermark(at, int(source), int(sources), **topic))
+        source, _, sources = (words.pop(0) if len(words) % 2 else "0/1").partition("/")
+        said = dict(_words(words))
+        topic = {"topic": said["topic"]} if "topic" in said else {}
+        mark = watermark(at, int(source), int(sources), **topic)
+        return Step(at, mark | _heard(said["heard"]) if "heard" in said else mark)
     if what == "rules":
         return Step(at, rules_record(json.loads(later[words[0]].canonical()), at))
     said = dict(_words([what, *words]))
@@ -190,6 +199,11 @@ def _step(line: str, later: dict[str, core_rules.Rules]) -> Step:
     if "updated" in said:
         who["updated_at"] = moment(seconds(said["updated"]))
     return _event(said, who)
+
+
+def _heard(written: str) -> Fields:
+    pairs = (one.split("=") for one in written.split(","))
+    return {"heard": {tenant: moment(seconds(when)) for tenant, when in pairs}}
 
 
 def _event(said: dict[str, str], who: Fields) -> Step:
