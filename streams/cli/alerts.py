@@ -13,6 +13,7 @@ import click
 from streams import admin, settings
 from streams.cli.explain import explain, why_not_
 from streams.cli.reading import behind, reader
+from streams.core.alerts import OPERATOR
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,18 +79,23 @@ def line(alert: dict[str, Any]) -> str:
         '2026-02-03 12:30:05 warning score_drop  student 48 course 565  84.25 → 71.5 (-12.75)  Current score fell'
     """  # noqa: E501 - one line
     when = alert["event_time"]
-    before, after, change = (alert.get(name) for name in ("before", "after", "change"))
-    moved = f"{_shown(before)} → {_shown(after)}"
-    if change is not None:
-        moved += f" ({change:+g})"
     step = alert.get("transition", "opened")
     told = (
         f"{alert.get('changed_at', when)[:19].replace('T', ' ')}"
         f" {alert['severity']} {alert['kind']}{'' if step == 'opened' else f' {step}'}"
-        f"  student {alert['student_id']} course {alert['course_id']}"
-        f"  {moved}  {alert['summary']}"
+        f"  {_about(alert)}  {alert['summary']}"
     )
     return "".join(character if character.isprintable() else "?" for character in told)
+
+
+def _about(alert: dict[str, Any]) -> str:
+    if alert.get("audience") == OPERATOR:
+        return f"tenant {alert['tenant']}"
+    before, after, change = (alert.get(name) for name in ("before", "after", "change"))
+    moved = f"{_shown(before)} → {_shown(after)}"
+    if change is not None:
+        moved += f" ({change:+g})"
+    return f"student {alert['student_id']} course {alert['course_id']}  {moved}"
 
 
 def _shown(score: float | None) -> str:

@@ -91,4 +91,4 @@ def _passed(record: ConsumerRecord[bytes, bytes]) -> Passed | None:
     if isinstance(event, Control):
         return None
     key = events.student_key(event.tenant, event.student_id)
-    return Passed(key, record.value or b"", event.event_time)
+    return Passed(key, record.value or b"", event.event_time, event.tenant)

@@ -103,7 +103,11 @@ def _examples(some: Iterable[Opened], *, ids: bool) -> list[dict[str, Any]]:
     chosen = sorted(some, key=lambda one: (one.opened_at, one.rule, one.student_id))[:_TOP]
     left_out = set() if ids else {"student_id", "tenant"}
     return [
-        {name: value for name, value in one._asdict().items() if name not in left_out}
+        {
+            name: value
+            for name, value in one._asdict().items()
+            if name not in (left_out if one.student_id else {"student_id", "course_id"})
+        }
         for one in chosen
     ]
 
@@ -144,8 +148,9 @@ def _compared(against: dict[str, Any]) -> list[str]:
     for sign, name in (("+", "examples_added"), ("-", "examples_removed")):
         for one in against[name]:
             student = f" student {one['student_id']}" if "student_id" in one else ""
+            whom = f"course {one['course_id']}" if "course_id" in one else f"tenant {one['tenant']}"
             opened = one["opened_at"][:16].replace("T", " ")
-            lines.append(f"{sign} {opened}  {one['rule']}  course {one['course_id']}{student}")
+            lines.append(f"{sign} {opened}  {one['rule']}  {whom}{student}")
     return lines
 
 

@@ -11,7 +11,7 @@ import click
 
 from streams import admin, settings
 from streams.cli.stored import at_offsets, every
-from streams.core.alerts import Place
+from streams.core.alerts import OPERATOR, Place
 from streams.core.events import student_key
 from streams.core.replay import Replay
 from streams.core.ruleset import NO_RULES
@@ -34,13 +34,14 @@ _format = click.option("--format", "form", type=click.Choice(["text", "json"]), 
 @click.option(
     "--audience", type=click.Choice(["staff", "posted"]), default="staff", show_default=True
 )
-@click.option("--from-log", is_flag=True, help="Also play the student's log from its beginning.")
+@click.option("--from-log", is_flag=True, help="Also play the log from its beginning.")
 @_format
 def explain(alert_id: str, audience: str, form: str, *, from_log: bool) -> None:
     """Show what an alert rests on, and judge it again.
 
     Each of its steps: whether the records it names are still what they were, and each clause of the
-    rule that was in force, with the values it looked at.
+    rule that was in force, with the values it looked at. --from-log plays what stands on
+    grade-events of the student, of an alert about a feed all watermarks: it gives the same bytes.
 
     Exit codes: 0 it is right, 1 it is not, or there is no such alert, 69 Kafka unavailable,
     78 configuration.
@@ -79,7 +80,9 @@ async def _explained(
     if from_log:
         first = steps[0][1]
         place = first.evidence[0]
-        key = student_key(first.tenant, first.student_id)
+        # No event has a tenant's key: of an alert about a feed, only control records are played.
+        student, tenant = first.student_id, first.tenant
+        key = student_key(tenant, student) if student else tenant.encode()
         told, _ = await _played(chosen, kafka, place.partition, key)
         found = folded(told, alert_id, [value for value, _ in steps])
         explained.append(("from the log", found))
@@ -95,6 +98,8 @@ def _alert(value: bytes) -> Alert | None:
 
 def _heading(alert: Alert) -> str:
     where = f"student {alert.student_id} course {alert.course_id}"
+    if alert.audience == OPERATOR:
+        where = f"tenant {alert.tenant}"
     return (
         f"{alert.seq}. {alert.transition} ({alert.reason}) at {alert.changed_at}: rule {alert.rule}"
         f", {where}, rules {alert.rules_hash}"
@@ -177,10 +182,10 @@ async def _why_not(
             f"no event of student {student} in course {course}",
             "check the ids; where several tenants have such a student, name one with --tenant",
         )
-    rules = [rule for rule in known.rules.rules if only in {None, rule.id}]
+    rules = [rule for rule in known.rules.students if only in {None, rule.id}]
     if not rules:
         raise NotFoundError(
-            f"no rule {only} in force" if only else "no rules are in force yet",
+            f"no rule {only} about students in force" if only else "no rules are in force yet",
             "start a worker: it announces its rules file",
         )
     answers = [why_not(known, rule) for rule in rules]

@@ -15,6 +15,7 @@ import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
 from streams.broker import guard, ports
+from streams.core.alerts import POSTED
 from streams.errors import GradewatchError
 from streams.settings import environment
 from streams.web.access import read_token
@@ -177,7 +178,7 @@ class WorkerProcess:
                     numbers.fates[labels["agent"], labels["fate"]] += value
                 elif sample.name == "gradewatch_refused_total":
                     numbers.refused[labels["reason"]] += value
-                elif sample.name == "gradewatch_alerts_total" and labels["audience"] == "staff":
+                elif sample.name == "gradewatch_alerts_total" and labels["audience"] != POSTED:
                     numbers.alerts[labels["kind"]] += value
         return numbers
 

@@ -17,7 +17,7 @@ from streams.core import events
 from streams.core.events import Control
 from streams.core.instants import instant, milliseconds
 from streams.core.replay import Replay
-from streams.core.rules import Rules
+from streams.trust.silences import Silences
 from streams.trust.tally import Tally
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from streams.core.events import Instant
     from streams.core.flow import Passed
+    from streams.core.rules import Rules
 
 _KEY: Final = b"backtests keep no alert ids"
 _BATCH: Final = 2000
@@ -44,6 +45,11 @@ class Plan(NamedTuple):
     rules: Rules
     against: Rules | None = None
     audience: str = "staff"
+
+    @property
+    def sets(self) -> list[Rules]:
+        """The rules, and those they are compared with."""
+        return [rules for rules in (self.rules, self.against) if rules is not None]
 
 
 class Result(Struct):
@@ -68,7 +74,7 @@ class Player:
     def __init__(self, plan: Plan) -> None:
         """Begin with no row."""
         self._plan = plan
-        self._sets = [rules for rules in (plan.rules, plan.against) if rules is not None]
+        self._sets = plan.sets
         self._replays: dict[int, list[Replay]] = {}
         self._result = Result()
 
@@ -112,6 +118,7 @@ class Backtest:
         """
         self._plan = plan
         self._clocks: dict[int, str] = {}
+        self._silences = Silences(plan.sets)
         self._shards: list[_Shard] = (
             [_Here(plan)] if processes == 1 else [_There(plan) for _ in range(processes)]
         )
@@ -137,6 +144,8 @@ class Backtest:
             shard.clocks[name] = clock
             shard.put(name, _watermark(f"{clock}:00.000Z"))
         shard.put(name, passed.value)
+        if self._silences.wanted:
+            self._silences.note(passed.tenant, at)
         self.events += 1
         self.first = min(self.first or at, at)
         self.last = max(self.last, at)
@@ -149,7 +158,7 @@ class Backtest:
         """
         upto = max(upto, self.last)
         if upto:
-            longest = max(rules.grace for rules in self._plan[:2] if isinstance(rules, Rules))
+            longest = max(rules.grace for rules in self._plan.sets)
             told = _watermark(instant(milliseconds(upto) + 1000 * longest + 1))
             for shard in self._shards:
                 for log in shard.clocks:
@@ -159,6 +168,10 @@ class Backtest:
             shard.close()
         for shard in self._shards:
             result.merge(shard.result())
+        if self._silences.wanted and upto:
+            sets, audience = self._plan.sets, self._plan.audience
+            tallies = (result.tally, result.other)[: len(sets)]
+            self._silences.count(tallies, upto, audience, keep=len(sets) > 1)
         return result
 
     def stop(self) -> None:

@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from streams.core import events
-from streams.core.alerts import POSTED, Alert, encode
-from streams.core.clauses import Clause, clauses
+from streams.core.alerts import OPERATOR, POSTED, Alert, encode
+from streams.core.clauses import Clause, clauses, feed_clauses
 from streams.core.conditions import size_of
 from streams.core.events import Control, CourseGradeChange, GradeChange, GradeOverride
 from streams.core.evidence import plain
+from streams.core.feeds import digest
 from streams.core.identity import event_id, posted_id
+from streams.core.instants import plus
 from streams.core.openings import percent_of_possible
 from streams.core.rule_parts import Severity
-from streams.core.rules import Kind, Rules
+from streams.core.rules import FeedSilent, Kind, Rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from streams.core.alerts import Told
     from streams.core.events import GradeEvent
     from streams.core.evidence import Evidence
-    from streams.core.rules import Rule
+    from streams.core.rules import AnyRule, Rule
 
 _decoder: Final = msgspec.json.Decoder(Alert)
 
@@ -48,6 +50,8 @@ def evidence(alert: Alert, records: Mapping[int, bytes | None]) -> list[Clause]:
         One clause for each record; those that are not what the alert saw do not hold.
     """
     found = [_record(alert, one, records.get(one.offset)) for one in alert.evidence]
+    if alert.audience == OPERATOR:
+        return [*found, *(_heard(alert, records) if found[-1].holds else ())]
     first = records.get(alert.evidence[0].offset)
     if alert.transition == "opened" and first and found[0].holds:
         event = events.decode(first)
@@ -64,8 +68,11 @@ def _record(alert: Alert, one: Evidence, value: bytes | None) -> Clause:
         event = events.decode(value)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return Clause(f"{where}: not a grade event", holds=False)
+    if isinstance(event, Control) != (alert.audience == OPERATOR):
+        what = "a control record" if isinstance(event, Control) else "a grade event"
+        return Clause(f"{where}: {what}", holds=False)
     if isinstance(event, Control):
-        return Clause(f"{where}: a control record", holds=False)
+        return _control(where, one, event, value)
     made = event_id(event)
     if alert.audience == POSTED and isinstance(event, CourseGradeChange) and event.posted_id:
         made = posted_id(event)
@@ -75,6 +82,32 @@ def _record(alert: Alert, one: Evidence, value: bytes | None) -> Clause:
         return Clause(f"{where}: about another student or course", holds=False)
     words = "its digest is the alert's" if same else f"its digest is {made}, not {one.event_id}"
     return Clause(f"{where}: {words}", same)
+
+
+def _control(where: str, one: Evidence, told: Control, value: bytes) -> Clause:
+    """Return whether a control record is the one that an alert about a feed rests on."""
+    made = digest(value)
+    same = (made, told.at) == (one.event_id, one.event_time)
+    words = "its digest is the alert's" if same else f"its digest is {made}, not {one.event_id}"
+    return Clause(f"{where}: a {told.kind} record, {words}", same)
+
+
+def _heard(alert: Alert, records: Mapping[int, bytes | None]) -> Iterator[Clause]:
+    """Yield whether the records of an alert about a feed say nothing else than it does."""
+    value = records.get(alert.evidence[-1].offset)
+    if not value:
+        return
+    told, tenant = events.decode(value), alert.tenant
+    if not isinstance(told, Control):
+        return
+    kind = "rules" if alert.reason == "rule_removed" else "watermark"
+    yield Clause(f"brought by a {kind} record", told.kind == kind)
+    if kind == "watermark":
+        said, heard = told.heard.get(tenant, ""), alert.inputs.get("heard", "")
+        text = f"the record says that {tenant} was heard of at {said}" if said else (
+            f"the record says nothing newer of {tenant}"
+        )  # fmt: skip
+        yield Clause(text, said <= heard)
 
 
 def _told(alert: Alert, event: GradeEvent) -> Iterator[Clause]:
@@ -112,16 +145,31 @@ def verdict(alert: Alert, rules: Rules) -> list[Clause]:
         alert: The alert.
         rules: Those of its ``rules_hash``.
     """
-    rule: Rule | None = next((one for one in rules.rules if one.id == alert.rule), None)
+    rule: AnyRule | None = next((one for one in rules.rules if one.id == alert.rule), None)
     if alert.reason == "rule_removed":
         return [Clause(f"rules {rules.hash} were the last with rule {alert.rule}", holds=True)]
     if rule is None or rule.kind is not alert.kind:
         return [Clause(f"rules {rules.hash} have the rule {alert.rule}", holds=False)]
     try:
+        if isinstance(rule, FeedSilent):
+            return [*_of_a_feed(alert, rule)]
         found = clauses(rule, alert.transition, alert.reason, alert.inputs)
     except (LookupError, TypeError, ValueError):
         return [Clause("the alert holds what the rule looks at", holds=False)]
     return [*found, *_numbers(alert, rule)]
+
+
+def _of_a_feed(alert: Alert, rule: FeedSilent) -> Iterator[Clause]:
+    inputs, opened = alert.inputs, alert.transition == "opened"
+    yield from feed_clauses(rule, alert.tenant, alert.transition, inputs)
+    began = inputs["heard" if opened else "since"]
+    yield Clause(f"says that the last event before was of {alert.event_time}",
+                 alert.event_time == began)  # fmt: skip
+    due = plus(began, rule.silence)
+    when = due if opened else max(inputs["heard"], alert.opened_at)
+    yield Clause(f"says {alert.transition} at {alert.changed_at}", alert.changed_at == when)
+    if opened:
+        yield Clause(f"severity {alert.severity.value}", alert.severity is rule.severity)
 
 
 def _numbers(alert: Alert, rule: Rule) -> Iterator[Clause]:

@@ -34,7 +34,8 @@ _CHOICES: Final[dict[str, tuple[Any, ...]]] = {
 
 _DEFAULTS: Final = {"view": "posted", "against": "final_score", "direction": "either",
                     "from_null": False}  # fmt: skip
-_NEEDED: Final = {"id", "kind", "points", "percent", "floor", "from", "window", "severity"}
+_NEEDED: Final = {"id", "kind", "points", "percent", "floor", "from", "window", "severity",
+                  "silence"}  # fmt: skip
 
 
 class Mutant(NamedTuple):
@@ -103,7 +104,7 @@ def _defaults(kind: Kind) -> Iterator[tuple[str, Any]]:
     on_scores = {Kind.SCORE_DROP, Kind.SCORE_SLIDE, Kind.SCORE_BELOW, Kind.SCORE_VANISHED}
     if kind in on_scores:
         yield "view", _DEFAULTS["view"]
-    else:
+    elif kind is not Kind.FEED_SILENT:
         yield "posted", kind is Kind.ASSIGNMENT_DROP
     if kind is Kind.SCORE_BELOW:
         yield "from_null", False

@@ -96,4 +96,4 @@ class Lines:
             self.passed_over["ignored"] += 1
             return None
         key = events.student_key(event.tenant, event.student_id)
-        return Passed(key, events.encode(identified(event)), event.event_time)
+        return Passed(key, events.encode(identified(event)), event.event_time, event.tenant)

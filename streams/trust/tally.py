@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from msgspec import Struct, field
 
+from streams.core.alerts import OPERATOR, STAFF
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -22,7 +24,7 @@ class Opened(NamedTuple):
 
     rule: str
     tenant: str
-    course_id: str
+    course_id: str  # empty of an alert about a feed, as the next
     student_id: str
     subject: str | None
     opened_at: Instant
@@ -45,24 +47,26 @@ class Tally(Struct):
 
         Args:
             told: In the order they were told.
-            audience: Whose are counted.
+            audience: Whose are counted; with those of staff also those of operators, which stand
+                on the same topic.
             keep: Whether to remember each, to compare.
         """
         for key, alert in told:
-            if alert.audience != audience:
+            if alert.audience != audience and (alert.audience, audience) != (OPERATOR, STAFF):
                 continue
             if alert.transition == "opened":
                 self.opened[alert.rule] += 1
                 self.severities[alert.rule, alert.severity.value] += 1
-                self.courses[alert.course_id] += 1
-                self.students[key] += 1
+                if alert.course_id is not None:
+                    self.courses[alert.course_id] += 1
+                    self.students[key] += 1
                 self.weeks[monday(alert.opened_at)] += 1
                 if keep:
                     subject = alert.grading_period_id or alert.assignment_id
                     self.alerts.add(
                         Opened(
-                            alert.rule, alert.tenant, alert.course_id, alert.student_id, subject,
-                            alert.opened_at,
+                            alert.rule, alert.tenant, alert.course_id or "", alert.student_id or "",
+                            subject, alert.opened_at,
                         )
                     )  # fmt: skip
             elif alert.transition == "resolved":

@@ -156,6 +156,7 @@ class ExpectedAlert(Part):
 
     student: Id | None = None
     course: Id | None = None
+    tenant: Id | None = None
     assignment: Id | None = None
     period: Id | None = None
     rule: str | None = None
@@ -183,11 +184,14 @@ class ExpectedAlert(Part):
 
 
 class Expectation(Part):
-    """What a rule has told by some time, everything due until then judged."""
+    """What a rule has told by some time, everything due until then judged.
+
+    Without an ``audience`` it is staff; of a rule about feeds, which tells nobody else, operators.
+    """
 
     at: Time
     rule: str
-    audience: Literal["staff", "posted"] = "staff"
+    audience: Literal["staff", "posted", "operator"] | None = None
     alerts: tuple[ExpectedAlert, ...]
 
 
@@ -230,13 +234,14 @@ def load(text: str | bytes, file: str, rules_in: Callable[[str], Rules]) -> tupl
 
     def check(tests: RuleTests) -> Iterator[Finding]:
         read[""] = rules_in(tests.rules)
-        yield from _findings(tests, {rule.id for rule in read[""].rules})
+        yield from _findings(tests, read[""])
 
     tests = parse(text, RuleTests, file, check, nulls=True)
     return tests, read[""]
 
 
-def _findings(tests: RuleTests, ids: set[str]) -> Iterator[Finding]:
+def _findings(tests: RuleTests, rules: Rules) -> Iterator[Finding]:
+    ids, feeds = {rule.id for rule in rules.rules}, {rule.id for rule in rules.feeds}
     first: dict[str, int] = {}
     for number, test in enumerate(tests.tests):
         if first.setdefault(test.name, number) != number:
@@ -245,6 +250,13 @@ def _findings(tests: RuleTests, ids: set[str]) -> Iterator[Finding]:
             at = ("tests", number, "expect", place)
             if one.rule != "*" and one.rule not in ids:
                 yield Finding((*at, "rule"), f"no rule {one.rule!r} in {tests.rules}")
+            elif (
+                one.rule != "*"
+                and one.audience
+                and (one.audience == "operator") != (one.rule in feeds)
+            ):
+                who = "operators alone" if one.rule in feeds else "no operator"
+                yield Finding((*at, "audience"), f"audience: rule {one.rule!r} tells {who}")
             for index, alert in enumerate(one.alerts):
                 if alert.rule is not None and alert.rule not in ids:
                     where = (*at, "alerts", index, "rule")

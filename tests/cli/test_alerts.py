@@ -42,6 +42,18 @@ def test_a_rise_has_its_sign() -> None:
     assert "60 → 90 (+30)" in line(ALERT | {"before": 60.0, "after": 90.0, "change": 30.0})
 
 
+def test_a_line_about_a_feed_names_its_tenant() -> None:
+    told = line(
+        {
+            "event_time": "2026-02-03T12:30:05.000Z", "changed_at": "2026-02-04T12:30:05.000Z",
+            "severity": "warning", "kind": "feed_silent", "audience": "operator",
+            "transition": "opened", "tenant": "east", "summary": "No grade event has come.",
+        }
+    )  # fmt: skip
+
+    assert told == "2026-02-04 12:30:05 warning feed_silent  tenant east  No grade event has come."
+
+
 def test_a_line_cannot_steer_a_terminal() -> None:
     assert line(ALERT | {"summary": "a\x1b[2J\nb"}).endswith("a?[2J?b")
 

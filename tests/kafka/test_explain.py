@@ -183,7 +183,7 @@ def test_an_alert_that_is_not_there_is_said_so(log: Log) -> None:
 
 def test_silence_is_explained_for_every_rule(log: Log) -> None:
     alert = next(one for one in log.told if one.rule == "at-once")
-    student = ["--student", alert.student_id, "--course", alert.course_id]
+    student = ["--student", alert.student_id or "", "--course", alert.course_id or ""]
 
     result = log.run("why-not", *student, "--tenant", alert.tenant)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
 
 from streams.core import events
 from streams.core.events import Control
+from streams.core.instants import plus
 from streams.core.intake import Reader
 from streams.core.replay import Replay
 from streams.core.rules import load
@@ -98,6 +100,37 @@ def test_nothing_is_remembered_where_nothing_is_compared() -> None:
     assert result.other == Tally()
     assert result.tally.students.total() == result.tally.opened.total()
     assert result.tally.weeks.total() == result.tally.courses.total() == result.tally.opened.total()
+
+
+QUIET = "rules: [{id: quiet, kind: feed_silent, silence: %s, severity: warning}]"
+
+
+def fell_silent(seconds: int) -> list[str]:
+    """Return when the feed of the semester had been silent for so long."""
+    at = sorted(one.event_time for one in semester_events())
+    return [due for start, end in pairwise(at) if (due := plus(start, seconds)) <= end]
+
+
+@pytest.mark.parametrize("logs", [0, 3])
+@pytest.mark.parametrize("processes", [1, 2])
+def test_silences_are_those_of_all_logs_together(processes: int, logs: int) -> None:
+    rules, other = (load(QUIET % silence, "quiet.yaml") for silence in ("6h", "1d"))
+    result = played(processes, Plan(rules, other), logs=logs)
+
+    assert len(fell_silent(6 * 3600)) > len(fell_silent(86_400)) > 1
+    for tally, seconds in ((result.tally, 6 * 3600), (result.other, 86_400)):
+        opened = fell_silent(seconds)
+        assert sorted(one.opened_at for one in tally.alerts) == opened
+        assert tally.resolved["quiet"] == len(opened)
+        assert tally.weeks.total() == len(opened)
+        assert not tally.courses
+        assert not tally.students
+
+
+def test_posted_eyes_count_no_silence() -> None:
+    rules = load(QUIET % "6h", "quiet.yaml")
+
+    assert played(1, Plan(rules, audience="posted")).tally == Tally()
 
 
 def test_canonical_lines_are_read_as_what_canvas_sent() -> None:

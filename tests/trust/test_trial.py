@@ -6,7 +6,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from streams.core.rules import Rules
 from streams.core.rules import load as load_rules
+from streams.errors import ConfigurationError
 from streams.trust import trial
 from streams.trust.coverage import uncovered
 from streams.trust.junit import report
@@ -28,7 +30,9 @@ STORY = """
 """
 
 
-def file_of(*expectations: str, story: str = STORY, more: str = "") -> RuleTests:
+def file_of(
+    *expectations: str, story: str = STORY, more: str = "", rules: Rules = RULES
+) -> RuleTests:
     expect = "\n".join(f"      - {one}" for one in expectations)
     text = f"""
 rules: rules.yaml
@@ -40,7 +44,7 @@ tests:
 {expect}
 {more}
 """
-    return load(text, "one.test.yaml", lambda _: RULES)[0]
+    return load(text, "one.test.yaml", lambda _: rules)[0]
 
 
 def failures(*expectations: str) -> list[trial.Failure]:
@@ -106,6 +110,75 @@ def test_a_failure_says_what_came_instead_in_the_words_of_the_file() -> None:
     assert failure.got[0].startswith("{student: s1, course: c1, rule: settling, state: firing, ")
     assert failure.got[0].endswith("before: 90, after: 78, opened_at: 1d12h}")
     assert failure.got[1] == "{student: s2}"  # that one is right, and alike on both sides
+
+
+FEED = load_rules(
+    """
+rules:
+  - {id: quiet, kind: feed_silent, silence: 30m, severity: warning}
+  - {id: fell, kind: score_drop, points: 10, severity: warning}
+""",
+    "rules.yaml",
+)
+ONE_EVENT = """
+      - {student: s1, course: c1, every: 1h, current_score: "90 _ 80"}
+      - {student: s1, course: c1, tenant: east, every: 1d, current_score: "90"}
+"""
+
+
+def feed_failures(expectation: str) -> list[trial.Failure]:
+    [result] = trial.run(file_of(expectation, story=ONE_EVENT, rules=FEED), FEED)
+    return [*result.failures]
+
+
+@pytest.mark.parametrize(
+    "expectation",
+    [
+        "{at: 29m59s, rule: quiet, alerts: []}",
+        "{at: 30m, rule: quiet, alerts: [{tenant: t1, opened_at: 30m}, {tenant: east}]}",
+        "{at: 30m, rule: quiet, audience: operator, alerts: [{}, {}]}",
+        '{at: 3h, rule: "*", alerts: [{rule: fell, student: s1}]}',
+        "{at: 2h29m59s, rule: quiet, alerts: [{tenant: east}]}",
+        "{at: 2h29m, rule: quiet, alerts: [{tenant: east}, {state: resolved, changed_at: 2h}]}",
+        '{at: 3h, rule: "*", audience: operator, alerts: [{tenant: east}, {opened_at: 2h30m}]}',
+    ],
+)
+def test_silence_is_judged_by_the_clock_alone(expectation: str) -> None:
+    assert feed_failures(expectation) == []
+
+
+def test_a_failure_about_a_feed_names_the_tenant() -> None:
+    [failure] = feed_failures("{at: 1h, rule: quiet, alerts: [{tenant: east}]}")
+
+    assert failure.where == "at 1h, rule quiet, operator"
+    assert sorted(failure.got) == [
+        "{tenant: east}",
+        "{tenant: t1, rule: quiet, state: firing, reason: threshold_reached, severity: warning}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rule", "audience", "said"),
+    [
+        ("quiet", "staff", "audience: rule 'quiet' tells operators alone"),
+        ("quiet", "posted", "audience: rule 'quiet' tells operators alone"),
+        ("fell", "operator", "audience: rule 'fell' tells no operator"),
+    ],
+)
+def test_whom_a_rule_never_tells_cannot_be_expected_to_hear(
+    rule: str, audience: str, said: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        feed_failures(f"{{at: 1h, rule: {rule}, audience: {audience}, alerts: []}}")
+
+
+def test_a_mutant_changes_the_silence_and_nothing_that_such_a_rule_has_not() -> None:
+    names = {mutant.name for mutant in mutants(FEED) if "quiet" in mutant.name}
+
+    assert names == {
+        "without rule quiet", "quiet: silence 30m → 29m", "quiet: silence 30m → 31m",
+        "quiet: severity warning → info", "quiet: severity warning → critical",
+    }  # fmt: skip
 
 
 def test_an_expectation_does_not_make_later_events_late() -> None:

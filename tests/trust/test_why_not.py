@@ -39,7 +39,7 @@ tests:
     values.append(events.encode(Control(kind="watermark", topic="raw", partitions=1, at=at)))
     replay.step(values[-1])
     known = history(values, replay, student_key("t1", "48"), "565")
-    return why_not(known, known.rules.rules[0])
+    return why_not(known, known.rules.students[0])
 
 
 def failing(found: Answer) -> list[str]:
