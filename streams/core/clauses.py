@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from streams.core.conditions import crosses, decimal, holds, recovered, size_of
+from streams.core.conditions import crosses, decimal, holds, is_known, recovered, size_of
 from streams.core.durations import said
 from streams.core.evidence import plain
 from streams.core.feeds import is_about
@@ -58,25 +58,31 @@ def _clauses(
     rule: Rule, transition: str, reason: str, inputs: Mapping[str, Any]
 ) -> Iterator[Clause]:
     before, now = inputs.get("before"), inputs.get("now")
+    after = inputs.get("after", now)  # without an override, the final score holds
     if transition == "opened":
         yield from _opened(rule, inputs)
     elif reason == "severity_raised":
-        size = size_of(rule, before, now)
+        size = size_of(rule, before, after)
         loud, told = rule.severity_at(size), inputs["told_severity"]
         order = list(Severity)
         yield Clause(
-            f"{_size(rule, before, now)} is {loud}, louder than {told}",
+            f"{_size(rule, before, after)} is {loud}, louder than {told}",
             order.index(loud) > order.index(told),
         )
     elif reason == "deepened":
-        size, told = size_of(rule, before, now), decimal(inputs["told_size"])
+        size, told = size_of(rule, before, after), decimal(inputs["told_size"])
         yield Clause(
-            f"{_size(rule, before, now)}, at least {_threshold(rule)} more than {plain(told)}",
+            f"{_size(rule, before, after)}, at least {_threshold(rule)} more than {plain(told)}",
             size is not None and size - told >= _threshold_of(rule),
         )
     elif reason in {"recovered", "gap_closed"}:
-        yield _back(rule, before, now)
-        if transition == "resolved" and rule.clear and rule.clear.keep_firing_for:
+        waited = transition == "resolved" and rule.clear and rule.clear.keep_firing_for
+        if waited and not is_known(rule, before, now):
+            text = f"had recovered, and nothing known since says no: {_state(rule, before, now)}"
+            yield Clause(text, holds=True)
+        else:
+            yield _back(rule, before, now)
+        if waited:
             yield Clause(f"stayed so until {inputs['due']}", inputs["due"] <= inputs["at"])
     elif reason == "relapsed":
         text, is_back = _back(rule, before, now)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 from hypothesis import given, settings
 
 from streams.core import alerts, events
-from streams.core.events import Control
+from streams.core.alerts import Told
+from streams.core.events import Control, CourseGradeChange, GradeEvent, GradeOverride
 from streams.core.identity import identified
 from streams.core.replay import Replay
 from streams.core.rules import Rules
@@ -18,6 +20,55 @@ from tests.trust.played import ID_KEY
 
 if TYPE_CHECKING:
     from tests.oracle.living import Record
+
+
+FELL = {
+    "id": "fell", "kind": "score_drop", "points": 10, "severity": "info",
+    "clear": {"keep_firing_for": "3h"},
+}  # fmt: skip
+REMOVED = {
+    "id": "removed", "kind": "override_removed", "points": 5, "severity": "info",
+    "clear": {"recovery": 0},
+}  # fmt: skip
+
+
+def explained(rule: dict[str, object], *told: GradeEvent) -> tuple[list[str], list[str]]:
+    """Return which steps an alert takes in events an hour apart, and the clauses of all of them."""
+    rules = Rules.model_validate({"rules": [rule]})
+    replay, steps = Replay(rules, ID_KEY), list[Told]()
+    for hour, event in enumerate(told, 10):
+        at = msgspec.structs.replace(event, event_time=f"2026-02-03T{hour}:00:00.000Z")
+        steps += replay.event(identified(at))
+    steps += replay.clock("2026-02-04T00:00:00.000Z")
+    staff = [one.alert for one in steps if one.alert.audience == alerts.STAFF]
+    found = [one for each in staff for one in verdict(read_alert(alerts.encode(each)), rules)]
+    assert [one.text for one in found if not one.holds] == []
+    return [one.reason for one in staff], [one.text for one in found]
+
+
+def scores(old: float | None, new: float | None, final: float | None = None) -> GradeEvent:
+    return CourseGradeChange(
+        event_id="", tenant="t", student_id="48", course_id="565", event_time="",
+        old_current_score=old, current_score=new, old_final_score=final, final_score=final,
+    )  # fmt: skip
+
+
+def test_an_alert_whose_score_vanishes_while_it_recovers_is_explained() -> None:
+    steps, said = explained(FELL, scores(90.0, 70.0), scores(70.0, 85.0), scores(85.0, None))
+
+    assert steps == ["threshold_reached", "recovered", "recovered"]
+    assert any(text.startswith("had recovered, and nothing known since says no") for text in said)
+
+
+def test_a_removed_override_whose_final_score_falls_on_is_explained() -> None:
+    removed = GradeOverride(
+        event_id="", tenant="t", student_id="48", course_id="565", event_time="",
+        old_override_score=60.1,
+    )  # fmt: skip
+    steps, said = explained(REMOVED, scores(55.0, 55.0, 55.0), removed, scores(55.0, 50.0, 50.0))
+
+    assert steps == ["threshold_reached", "deepened"]
+    assert "10.1 from 60.1 to 50, at least 5 more than 5.1" in said
 
 
 @settings(max_examples=60, deadline=None)
