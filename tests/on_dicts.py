@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).parent.parent
 
-FOUR_RULES: Final = rules.load((ROOT / "tests" / "four-rules.yaml").read_text(), "four-rules.yaml")
+FOUR_RULES: Final = rules.load((ROOT / "rules.yaml").read_text(), "rules.yaml")
 """One rule without a life of each of four kinds."""
 
 ID_KEY: Final = b"a key of the tests alone"

@@ -83,6 +83,12 @@ def worker(web_host: str | None, web_port: int | None, processes: int) -> int:
             "grades travel unencrypted between this worker and Kafka (%s, accepted by "
             "GRADEWATCH_INSECURE_KAFKA)", chosen.kafka_security_protocol,
         )  # fmt: skip
+    rules = built.reload.rules.students
+    if rules and not any(rule.lives for rule in rules):
+        log.info(
+            "the rules alert at once, each time, and nothing resolves. Before people act on them, "
+            "choose rules that settle, as in rules/ (GRADEWATCH_RULES)"
+        )
     who = "needs the token" if access.token else "no token: any user of this machine can read them"
     built.reload.begin()
     log.info("worker %s starts; scores at %s (%s)", chosen.worker_id, built.url, who)

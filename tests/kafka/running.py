@@ -66,7 +66,7 @@ class Flow:
             "namespace": namespace,
             "data_dir": tmp_path,
             "web_port": 0,
-            "rules": ROOT / "tests" / "four-rules.yaml",
+            "rules": ROOT / "rules.yaml",
             "worker_id": namespace,
         }
         self.settings: Settings = load(**ours | told)

@@ -178,3 +178,4 @@ def test_a_worker_killed_twice_tells_the_shipped_rules_alerts_once(
         assert_all_is_as_recomputed(flow)
         rules = load(shipped.read_text(), shipped.name).students
         assert_alerts_and_silence_are_explained(flow, {rule.id for rule in rules})
+        assert "the rules alert at once" not in flow.log()

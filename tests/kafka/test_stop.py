@@ -38,6 +38,7 @@ def test_a_signal_stops_a_worker_with_exit_code_0_and_leaves_nothing_behind(
         assert worker.told(number) == 0, worker.said()
         assert not [child for child in family if child.is_running()]
         assert ports.is_free(int(worker.url[-5:]))
+        assert "the rules alert at once" in worker.said()
         assert worker.said().rstrip().endswith(f"worker {flow.settings.worker_id} stopped")
 
 

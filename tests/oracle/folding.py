@@ -25,7 +25,7 @@ SHIPPED_RULES: Final[tuple[Fields, ...]] = (
     {"id": "override-lowered-10", "kind": "override_lowered", "points": 10, "severity": "warning"},
     {"id": "override-removed-10", "kind": "override_removed", "points": 10, "severity": "info"},
 )
-"""What tests/four-rules.yaml says, written a second time."""
+"""What rules.yaml says, written a second time."""
 
 KEPT_HISTORY: Final = 8
 """Score events, and override events, that a row remembers."""
