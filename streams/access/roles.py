@@ -37,9 +37,7 @@ class Role(StrEnum):
 
 RIGHTS: Final[dict[Role, frozenset[Right]]] = {
     Role.OPERATOR: frozenset({Right.SIGNED_IN, Right.ALERTS, Right.RULES, Right.OPERATE}),
-    Role.ADVISOR: frozenset(
-        {Right.SIGNED_IN, Right.SCORES, Right.ALERTS, Right.ACT, Right.RULES}
-    ),
+    Role.ADVISOR: frozenset({Right.SIGNED_IN, Right.SCORES, Right.ALERTS, Right.ACT, Right.RULES}),
     Role.INSTRUCTOR: frozenset(
         {Right.SIGNED_IN, Right.SCORES, Right.ALERTS, Right.ACT, Right.RULES}
     ),

@@ -1,0 +1,58 @@
+"""Alerts as CSV that a spreadsheet opens without running anything of it."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+COLUMNS: Final = (
+    "alert_id", "tenant", "student_id", "course_id", "severity", "kind", "rule", "state", "reason",
+    "before", "after", "change", "size", "threshold", "event_time", "opened_at", "changed_at",
+    "summary", "next", "gap_suspected", "grading_period_id", "assignment_id",
+)  # fmt: skip
+"""Fields of an alert, in the order of the columns."""
+
+WORK: Final = ("state", "note", "by", "at", "wrong")
+"""Fields of what people did about it; the columns are called ``work_state`` and so on."""
+
+_FORMULA: Final = tuple("=+-@\t\r\n|%＝＋－＠")  # noqa: RUF001 - spreadsheets take the wide ones, too
+"""What a spreadsheet may take for the beginning of a formula or of a command."""
+
+
+def alerts_csv(answer: Mapping[str, Any]) -> str:
+    """Return the alerts of an answer as CSV: RFC 4180, with a header.
+
+    A column that no alert has is left out. Text that a spreadsheet would run begins with ``'``.
+    """
+    alerts = answer["alerts"]
+    columns = [name for name in COLUMNS if any(name in alert for alert in alerts)]
+    works = [name for name in WORK if any(name in alert.get("work", {}) for alert in alerts)]
+    written = io.StringIO()
+    writer = csv.writer(written, lineterminator="\r\n")
+    writer.writerow([*columns, *(f"work_{name}" for name in works)])
+    for alert in alerts:
+        work = alert.get("work", {})
+        cells = [*map(alert.get, columns), *map(work.get, works)]
+        writer.writerow([safe(cell) for cell in cells])
+    return written.getvalue()
+
+
+def safe(cell: object) -> str:
+    """Return a cell that is text to a spreadsheet, or a number.
+
+    Example:
+        >>> safe("=1+1"), safe(" @x"), safe("none"), safe(-14.0), safe(None), safe(True)
+        ("'=1+1", "' @x", 'none', '-14.0', '', 'yes')
+    """
+    if cell is None:
+        return ""
+    if isinstance(cell, bool):
+        return "yes" if cell else "no"
+    if isinstance(cell, int | float):
+        return repr(cell)
+    text = str(cell)
+    return f"'{text}" if text.startswith(_FORMULA) or text.lstrip().startswith(_FORMULA) else text
