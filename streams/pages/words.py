@@ -146,13 +146,13 @@ def number(value: float | None) -> str:
 
 
 def count(value: float) -> str:
-    """Return how many, with thousands set apart.
+    """Return how many, with thousands set apart; of few, tenths too.
 
     Example:
-        >>> count(1234567), count(12.25)
-        ('1,234,567', '12.2')
+        >>> count(1234567), count(4810.4), count(12.25)
+        ('1,234,567', '4,810', '12.2')
     """
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
+    return f"{value:,.1f}" if isinstance(value, float) and value < 100 else f"{value:,.0f}"
 
 
 def sentence(alert: Mapping[str, Any]) -> str:
