@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 OURS = (
     "grade-events", "grade-events-refused", "grade-scores-changelog",
-    "grade-alerts", "grade-alerts-posted", "grade-alerts-state", "grade-rules",
+    "grade-alerts", "grade-alerts-posted", "grade-alerts-state",
+    "grade-alert-actions", "grade-access-audit", "grade-rules",
 )  # fmt: skip
 
 

@@ -12,7 +12,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from streams.core.topic_file import (
+    ACTIONS,
     ALERTS,
+    AUDIT,
     CHANGELOG,
     EVENTS,
     POSTED,
@@ -39,6 +41,8 @@ class Role(StrEnum):
     """Reads ``grade-alerts`` and ``-state``, by ``gradewatch alerts`` or a program of yours."""
     POSTED = "posted"
     """Reads ``grade-alerts-posted``: a program of yours that must not see unposted scores."""
+    AUDIT = "audit"
+    """Reads ``grade-access-audit``: who saw what."""
     REFUSED = "refused"
     """Reads ``grade-events-refused``: ``gradewatch events refused list`` and ``show``."""
     PRODUCER = "producer"
@@ -78,6 +82,7 @@ class Operation(StrEnum):
 _READ: Final = {
     Role.ALERTS: (ALERTS, STATE),
     Role.POSTED: (POSTED,),
+    Role.AUDIT: (AUDIT,),
     Role.REFUSED: (REFUSED,),
 }
 """What those read that only read."""
@@ -139,7 +144,7 @@ def required(
             return [*_of_worker(topics, group, transactions=transactions)]
         case Role.OPERATOR:
             return [*_of_operator(topics, group)]
-        case Role.ALERTS | Role.POSTED | Role.REFUSED:
+        case Role.ALERTS | Role.POSTED | Role.AUDIT | Role.REFUSED:
             read = [specs[name] for name in _READ[role]]
             return [*_of_reader(reader_group, read)]
         case Role.PRODUCER:
@@ -154,7 +159,10 @@ def _of_worker(topics: Topics, group: str, *, transactions: bool) -> Iterator[Ac
         RAW: "intake has nothing to read",
         EVENTS: "scoring has nothing to read",
         CHANGELOG: "rows cannot be restored",
+        STATE: "alerts cannot be listed",
+        ACTIONS: "what people did about alerts is not seen",
         RULES: "no worker starts: it compares its rules with those in force",
+        REFUSED: "operators are not shown what was refused",
     }
     writes = {
         EVENTS: "intake cannot pass events on",
@@ -162,6 +170,8 @@ def _of_worker(topics: Topics, group: str, *, transactions: bool) -> Iterator[Ac
         ALERTS: "alerts cannot be written",
         POSTED: "alerts on posted facts cannot be written",
         STATE: "what is open cannot be kept",
+        ACTIONS: "what people do about alerts cannot be kept",
+        AUDIT: "who saw what cannot be kept",
         RULES: "rules cannot be announced",
         REFUSED: "bad events cannot be kept, and block the good ones",
     }

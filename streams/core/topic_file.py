@@ -25,9 +25,11 @@ CHANGELOG: Final = "grade-scores-changelog"
 ALERTS: Final = "grade-alerts"
 POSTED: Final = "grade-alerts-posted"
 STATE: Final = "grade-alerts-state"
+ACTIONS: Final = "grade-alert-actions"
+AUDIT: Final = "grade-access-audit"
 RULES: Final = "grade-rules"
 REFUSED: Final = "grade-events-refused"
-NEEDED: Final = (RAW, EVENTS, CHANGELOG, ALERTS, POSTED, STATE, RULES, REFUSED)
+NEEDED: Final = (RAW, EVENTS, CHANGELOG, ALERTS, POSTED, STATE, ACTIONS, AUDIT, RULES, REFUSED)
 """What a worker needs, by the names in the file; the names on a cluster may have a prefix."""
 
 ROOM: Final = 64 * 1024
