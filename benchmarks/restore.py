@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING
 from confluent_kafka import Producer
 from prometheus_client.parser import text_string_to_metric_families
 
+from benchmarks.feed import PARTITIONS, RULES
 from benchmarks.flow import kafka, prepared
 from benchmarks.memory import end_of
 from streams.cli.process import WorkerProcess
+from streams.core.clock import ITEM, OWNER, State, encode_state
 from streams.core.events import student_key
 from streams.core.rows import encode_row
 from streams.engine.routing import partition_of
@@ -37,9 +39,7 @@ def main() -> None:
     arguments.add_argument("--runs", type=int, default=3)
     chosen = arguments.parse_args()
     with tempfile.TemporaryDirectory() as scratch, kafka(Path(scratch)) as servers:
-        job = prepared(servers, Path(scratch), "keyed", 1)
-        fill_changelog(job, chosen.rows)
-        found = [restored(job, run) for run in range(chosen.runs)]
+        found = [measure(servers, Path(scratch), chosen.rows) for _ in range(chosen.runs)]
     rates = [records / seconds for records, seconds, _ in found]
     ready = median(start for _, _, start in found)
     print(
@@ -49,8 +49,18 @@ def main() -> None:
     )
 
 
+def measure(servers: str, scratch: Path, rows: int) -> tuple[float, float, float]:
+    """Restore from a changelog that no worker has written to yet."""
+    job = prepared(servers, scratch, "keyed", 1)
+    fill_changelog(job, rows)
+    return restored(job)
+
+
 def fill_changelog(job: Job, rows: int) -> None:
-    """The changelog holds rows of the end of a semester, of made-up students."""
+    """The changelog holds rows of the end of a semester, of made-up students.
+
+    And the rules by which they were judged: a worker that finds none judges every row anew.
+    """
     topic = job.settings.topic("grade-scores-changelog")
     values = cycle([encode_row(row) for row in end_of(30_000, 1).values()])
     servers = str(job.settings.kafka_bootstrap_servers)
@@ -58,15 +68,18 @@ def fill_changelog(job: Job, rows: int) -> None:
     for number in range(rows):
         student = student_key("bench", str(number // COURSES))
         key = changelog_key(student, str(500 + number % (40 * COURSES)).encode())
-        producer.produce(topic, next(values), key, partition_of(student, 4))
+        producer.produce(topic, next(values), key, partition_of(student, PARTITIONS))
         if number % 10_000 == 0:
             producer.flush()
+    state = encode_state(State(rules=RULES.canonical()))
+    for partition in range(PARTITIONS):
+        producer.produce(topic, state, changelog_key(OWNER, ITEM), partition)
     producer.flush()
 
 
-def restored(job: Job, run: int) -> tuple[float, float, float]:
+def restored(job: Job) -> tuple[float, float, float]:
     """Return how many rows were restored, in how many seconds, and when the worker was ready."""
-    worker = WorkerProcess(job.settings, job.scratch / f"restore-{run}.log")
+    worker = WorkerProcess(job.settings, job.scratch / "restore.log")
     began = time.monotonic()
     with worker:
         ready = time.monotonic() - began
