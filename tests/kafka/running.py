@@ -359,7 +359,7 @@ async def read(kafka: Kafka | str, partitions: list[TopicPartition]) -> list[Con
     async with _consumer(kafka) as consumer:
         consumer.assign(partitions)
         await consumer.seek_to_beginning()
-        last = await consumer.end_offsets(partitions)
+        last = await high_watermarks(kafka, partitions)
         records = []
         while any([await consumer.position(tp) < last[tp] for tp in partitions]):
             for fetched in (await consumer.getmany(timeout_ms=500)).values():
@@ -375,19 +375,29 @@ async def committed(
 
 
 async def ends(kafka: Kafka | str, partitions: list[TopicPartition]) -> int:
-    async with _consumer(kafka) as consumer:
-        return sum((await consumer.end_offsets(partitions)).values())
+    return sum((await high_watermarks(kafka, partitions)).values())
+
+
+async def high_watermarks(
+    kafka: Kafka | str, partitions: list[TopicPartition]
+) -> dict[TopicPartition, int]:
+    """Return where partitions end, records of transactions that are still under way included.
+
+    A transaction is committed on one partition before the next: offsets may be when alerts are not.
+    """
+    async with _consumer(kafka, isolation="read_uncommitted") as consumer:
+        return await consumer.end_offsets(partitions)
 
 
 @asynccontextmanager
 async def _consumer(
-    kafka: Kafka | str, group: str | None = None
+    kafka: Kafka | str, group: str | None = None, isolation: str = "read_committed"
 ) -> AsyncIterator[AIOKafkaConsumer]:
     consumer = AIOKafkaConsumer(
         **(kafka if isinstance(kafka, Kafka) else Kafka(kafka)).aiokafka(),
         group_id=group,
         enable_auto_commit=False,
-        isolation_level="read_committed",
+        isolation_level=isolation,
         auto_offset_reset="earliest",  # at "latest" a reset under way overrides a seek
     )
     await consumer.start()

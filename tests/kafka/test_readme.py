@@ -92,7 +92,7 @@ def test_the_section_is_true(secured_kafka: SecuredKafka, namespace: str, reader
         "export GRADEWATCH_KAFKA_USERNAME=admin GRADEWATCH_KAFKA_PASSWORD_FILE=admin-password\n"
     )
     said = reader.typed(as_one_who_may + reader.made)
-    assert "done: 7 changes" in said
+    assert "done: 9 changes" in said
 
     assert ", 0 warn, 0 fail" in reader.typed(doctor)
 

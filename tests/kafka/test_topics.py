@@ -113,7 +113,8 @@ def test_from_an_empty_cluster_to_a_plan_without_changes(
     _create_raw(settings, client)
     ours = (
         "grade-events", "grade-scores-changelog", "grade-events-refused",
-        "grade-alerts", "grade-alerts-posted", "grade-alerts-state", "grade-rules",
+        "grade-alerts", "grade-alerts-posted", "grade-alerts-state", "grade-alert-actions",
+        "grade-access-audit", "grade-rules",
     )  # fmt: skip
 
     plan = _command("plan")
@@ -134,10 +135,10 @@ def test_off_a_terminal_an_apply_needs_yes(settings: Settings, client: KafkaAdmi
 
     assert refused.returncode == 1
     assert "there is no terminal to ask on\n  next: add --yes" in refused.stderr
-    assert len(admin.make_plan(settings).changes) == 7
+    assert len(admin.make_plan(settings).changes) == 9
 
 
-@pytest.mark.parametrize(("answer", "code", "left"), [("y\n", 0, 0), ("n\n", 1, 7)])
+@pytest.mark.parametrize(("answer", "code", "left"), [("y\n", 0, 0), ("n\n", 1, 9)])
 def test_on_a_terminal_an_apply_asks(
     settings: Settings, client: KafkaAdminClient, answer: str, code: int, left: int
 ) -> None:
@@ -149,7 +150,7 @@ def test_on_a_terminal_an_apply_asks(
     finally:
         os.close(ours)
         os.close(theirs)
-    assert "carry out 7 changes?" in done.stderr
+    assert "carry out 9 changes?" in done.stderr
     assert done.returncode == code
     assert len(admin.make_plan(settings).changes) == left
 
@@ -195,7 +196,7 @@ def test_fewer_partitions_are_blocked_and_nothing_is_changed(
     apply = _command("apply", "--yes", "--allow-data-loss")
 
     assert apply.returncode == 1
-    assert apply.stdout.count("partitions 4 → 2: a topic never shrinks") == 6
+    assert apply.stdout.count("partitions 4 → 2: a topic never shrinks") == 8
     names = [each.name for each in admin.read_topics(applied).specs]
     there = dict(admin.observe(admin.bootstrap(applied), names).topics)
     rules = there.pop(applied.topic("grade-rules"))
@@ -215,8 +216,8 @@ def test_partitions_grow_only_without_a_key(applied: Settings, tmp_path: Path) -
 
     keyed = _edited(applied, tmp_path, ("partitions: 4\n    config:", "partitions: 6\n    config:"))
     plan = admin.make_plan(keyed)
-    assert [each.what for each in plan.blocked] == ["partitions"] * 5
-    with pytest.raises(TopicMismatchError, match="nothing was changed, 5 blocked"):
+    assert [each.what for each in plan.blocked] == ["partitions"] * 7
+    with pytest.raises(TopicMismatchError, match="nothing was changed, 7 blocked"):
         admin.carry_out(admin.bootstrap(keyed), plan)
 
 

@@ -90,7 +90,7 @@ def test_a_raw_topic_that_differs_in_everything_stays_as_its_owner_made_it(
 
     after = _there(settings)
     assert code == 0
-    assert len(after) == 8
+    assert len(after) == 10
     assert after[raw] == before
     assert after[raw].partitions == 3
     assert after[raw].overrides == set(theirs)
@@ -117,7 +117,7 @@ def test_a_plan_is_the_same_to_a_person_and_to_a_program(
     assert (code, json_code) == (2, 2)
     assert text.splitlines() == [
         *(f"+ create {spec.name} ({partitions(spec)}, replication 1)" for spec in ours),
-        "changes: 7 changes, 0 blocked",
+        "changes: 9 changes, 0 blocked",
     ]
     assert json.loads(told) == {
         "verdict": "changes",
@@ -194,7 +194,7 @@ def test_an_apply_waits_for_a_kafka_that_is_still_starting(
         own_kafka.start()
         assert applying.wait(60) == 0
 
-    assert len(_there(load())) == 8
+    assert len(_there(load())) == 10
 
 
 def test_brokers_that_do_not_come_are_missed_once_the_time_is_up(
