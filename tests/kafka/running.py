@@ -386,7 +386,7 @@ async def high_watermarks(
     A transaction is committed on one partition before the next: offsets may be when alerts are not.
     """
     async with _consumer(kafka, isolation="read_uncommitted") as consumer:
-        return await consumer.end_offsets(partitions)
+        return dict(await consumer.end_offsets(partitions))
 
 
 @asynccontextmanager
