@@ -125,6 +125,21 @@ class Metrics:
             "1 while /readyz says ready, else 0",
             registry=registry,
         )
+        self.alerts_listed = Gauge(
+            "gradewatch_alerts_listed",
+            "Alerts held here to be listed, of all audiences, open or resolved",
+            registry=registry,
+        )
+        self.lists_caught_up = Gauge(
+            "gradewatch_lists_caught_up",
+            "1 once all alerts that were there at the start are listed here, else 0",
+            registry=registry,
+        )
+        self.lists_unreadable = Counter(
+            "gradewatch_lists_unreadable",
+            "Records of grade-alerts-state and grade-alert-actions that could not be listed",
+            registry=registry,
+        )
         self.reload_failed = Gauge(
             "gradewatch_rules_reload_failed",
             "1 while the rules file as it is now is wrong or not announced, else 0",

@@ -23,6 +23,9 @@ from streams.engine.loop import Loop
 from streams.engine.overlay import Overlay
 from streams.engine.transactions import Writer
 from streams.errors import ConfigurationError
+from streams.lists.follow import Followed, Follower
+from streams.lists.store import Alerts
+from streams.lists.write import Actions
 from streams.metrics import Metrics
 from streams.reload import Reload
 
@@ -67,6 +70,9 @@ class Worker:
         port: TCP port of its web views.
         url: Where other workers reach them.
         reload: The rules file, looked at while the worker runs.
+        alerts: All alerts, to be listed.
+        follower: What keeps them as Kafka has them.
+        actions: Writes what people did about them.
     """
 
     def __init__(self, settings: Settings, cluster: Cluster) -> None:
@@ -100,6 +106,12 @@ class Worker:
         self.reload = self._reload(Where(topic("grade-rules").name, *events))
         self.sources = (raw.name, events.name)
         self.app.idle_topics = frozenset({raw.name})
+        self.alerts = Alerts()
+        state, acted = topic("grade-alerts-state"), topic("grade-alert-actions")
+        followed = Followed(state.name, acted.name, state.partitions)
+        self.follower = Follower(cluster.kafka, settings.group, followed, self.alerts, self.metrics)
+        self.app.besides.append(self.follower)
+        self.actions = Actions(cluster.kafka, settings.group, acted.name, self.alerts)
         self._changelog = changelog
         self.table = cast(
             "BatchTable",
@@ -115,7 +127,7 @@ class Worker:
         id_key = settings.read_id_key()
         written = {
             "alerts": topic("grade-alerts"), "posted": topic("grade-alerts-posted"),
-            "state": topic("grade-alerts-state"), "changelog": changelog, "refused": refused,
+            "state": state, "changelog": changelog, "refused": refused,
         }  # fmt: skip
         self.table.source = events.name
         self.table.data.wake_of = wake_of
@@ -155,12 +167,14 @@ class Worker:
         reasons += [
             f"{tp.topic}[{tp.partition}] has lag and no progress" for tp in sorted(watch.stalled)
         ]
-        return reasons
+        # A warning once it fails: what is worked on does not hang on what is listed.
+        return reasons if self.follower.failed else [*reasons, *self.follower.why_not()]
 
     def warnings(self) -> list[str]:
         """Return what somebody should look at, though this worker does what it should."""
-        failed = self.reload.failed
-        return [f"the rules file as it is now is not in force: {failed}"] if failed else []
+        rules, lists = self.reload.failed, self.follower.failed
+        found = [f"the rules file as it is now is not in force: {rules}"] if rules else []
+        return [*found, f"alerts cannot be listed: {lists}"] if lists else found
 
     def restoring(self) -> set[int]:
         """Return the partitions that are ours, and whose rows are not whole yet."""

@@ -89,3 +89,18 @@ def canonical(value: str | int, home: int | None) -> str:
         return str(full)
     own, local = divmod(full, SHARD_SIZE)
     return str(local) if (home is None or own == home) and local else str(full)
+
+
+def spellings(given: str) -> list[str]:
+    """Return the ids that an id given by a person may be kept as, the likelier first.
+
+    A global id is kept whole where it is a foreign shard's, else by its local part.
+
+    Raises:
+        ValueError: It is not an id.
+
+    Example:
+        >>> spellings("21070000000000048"), spellings("48")
+        (['21070000000000048', '48'], ['48'])
+    """
+    return list(dict.fromkeys([str(number(given)), canonical(given, None)]))

@@ -135,15 +135,15 @@ def course(table: PartitionStore, course_id: str, tenant: str | None = None) -> 
 
 
 def spellings(given: str) -> list[str]:
-    """Return the ids that an id in a path may be stored as, the likelier first.
+    """Return the ids that an id in a path may be kept as, the likelier first.
 
-    A global id is stored whole where it is a foreign shard's, else by its local part.
+    Raises:
+        Problem: ``bad_id``.
     """
     try:
-        spelled = [str(ids.number(given)), ids.canonical(given, None)]
+        return ids.spellings(given)
     except ValueError:
         raise Problem(400, "bad_id", "an id is a number from 1 to 2^63 - 1") from None
-    return list(dict.fromkeys(spelled))
 
 
 def _owners(student_id: str, tenant: str | None, among: Iterable[bytes]) -> list[bytes]:

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 import subprocess
 import sys
 import urllib.error
 import urllib.request
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from streams.access.roles import Person, Role
+from streams.core.actions import Work
+from streams.lists import query, steps
+from streams.lists.follow import Followed, Follower
+from streams.lists.store import Alerts
+from streams.lists.write import Actions, Change
+from streams.metrics import Metrics
 from streams.settings import environment
 from streams.simulator import RawRecord
 from tests.kafka.running import Flow
 from tests.scenarios import a_course_grade_change, an_override, milliseconds, moment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from tests.kafka.conftest import Kafka
@@ -166,3 +175,57 @@ def test_with_a_token_file_only_its_bearer_reads(
         bearer = {"Authorization": "Bearer 0123456789abcdef0123"}
         assert asked(flow, "/api/v1/students/48", **bearer)[0] == 404
     assert "0123456789abcdef0123" not in flow.log()
+
+
+SERVICE = Person("etl", Role.SERVICE)
+
+
+@asynccontextmanager
+async def listed(flow: Flow) -> AsyncIterator[Alerts]:
+    """Give the alerts as a worker that starts now lists them."""
+    state, acted = flow.topic("grade-alerts-state"), flow.topic("grade-alert-actions")
+    followed = Followed(state, acted, len(flow.partitions("grade-alerts-state")))
+    alerts = Alerts()
+    follower = Follower(flow.kafka, flow.settings.group, followed, alerts, Metrics())
+    await follower.start()
+    try:
+        async with asyncio.timeout(30):
+            while not follower.caught_up:  # noqa: ASYNC110 - it tells nobody else
+                await asyncio.sleep(0.02)
+        yield alerts
+    finally:
+        await follower.stop()
+
+
+def test_lists_hold_what_the_topic_holds_and_what_people_did_survives(flow: Flow) -> None:
+    async def act() -> None:
+        async with listed(flow) as alerts:
+            assert {held["alert_id"] for held in alerts.find(query.Query(), SERVICE).items} == {
+                one for one in written if one in staff
+            }
+            held = alerts.one(staff[0], SERVICE)
+            assert held is not None
+            topic = flow.topic("grade-alert-actions")
+            actions = Actions(flow.kafka, flow.settings.group, topic, alerts)
+            await actions.act(held, Change(note="Wrote to them."), "ada")
+            await actions.act(held, Change(state=Work.CONTACTED), "bob")
+            assert alerts.work(held)["state"] == "contacted"
+
+    async def look_again() -> None:
+        async with listed(flow) as alerts:
+            held = alerts.one(staff[0], SERVICE)
+            assert held is not None
+            work = alerts.work(held)
+            assert (work["state"], work["note"], work["by"]) == (
+                "contacted", "Wrote to them.", "bob",
+            )  # fmt: skip
+            topic = flow.topic("grade-alerts")
+            read = steps.read(flow.kafka, flow.settings.group, topic, held)
+            assert read == list(held.steps.values()) != []
+            assert steps.missing(held) == []
+
+    staff = [json.loads(one.value)["alert_id"] for one in flow.read("grade-alerts")]
+    written = {json.loads(one.value)["alert_id"] for one in flow.read("grade-alerts-state")}
+    assert staff
+    asyncio.run(act())
+    asyncio.run(look_again())
