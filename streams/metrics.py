@@ -140,6 +140,11 @@ class Metrics:
             "Records of grade-alerts-state and grade-alert-actions that could not be listed",
             registry=registry,
         )
+        self.audit_lost = Counter(
+            "gradewatch_access_audit_lost",
+            "Entries of the access audit that were lost because Kafka did not take them for long",
+            registry=registry,
+        )
         self.reload_failed = Gauge(
             "gradewatch_rules_reload_failed",
             "1 while the rules file as it is now is wrong or not announced, else 0",

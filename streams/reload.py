@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from mode import Service
 
+from streams.core.rules import load
 from streams.engine.blocking import Hung, beside
 from streams.errors import BrokerError, ConfigurationError, GradewatchError
 
@@ -160,3 +161,22 @@ def _stamp(path: Path) -> Stamp | None:
 
 def _now() -> int:
     return int(time.time() * 1000)
+
+
+def read_rules(path: Path) -> Rules:
+    """Return the rules as their file has them now.
+
+    Args:
+        path: The file.
+
+    Raises:
+        ConfigurationError: The file cannot be read, or is wrong.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"the rules file {path} cannot be read: {error}",
+            "correct GRADEWATCH_RULES, or unset it to use the rules that ship with gradewatch",
+        ) from None
+    return load(text, str(path))

@@ -84,7 +84,21 @@ class Settings(KafkaSettings):
         6066, description="TCP port of the web views; 0: any free one"
     )
     web_token_file: Path | None = Field(
-        None, description="file with the bearer token of every data view; needed beyond loopback"
+        None,
+        description="file with the token that lets a program read everything; this or an access "
+        "file is needed beyond loopback",
+    )
+    access_file: Path | None = Field(
+        None, description="file of who may see what: gradewatch access add"
+    )
+    session_hours: Annotated[int, Field(ge=1, le=168)] = Field(
+        12, description="hours after which whoever signed in to the pages signs in again"
+    )
+    web_rate: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        20, description="requests a second that one person or program may make, in the long run"
+    )
+    canvas_url: str | None = Field(
+        None, description="where your Canvas is, https://...: ids on pages then link there"
     )
     canonical_url: str | None = Field(
         None, description="URL other workers reach this one at; unset: http://<web-host>:<web-port>"
@@ -126,6 +140,13 @@ class Settings(KafkaSettings):
             raise ValueError("must be a Kafka topic name: letters, digits, '.', '_' and '-'")
         return value
 
+    @field_validator("canvas_url")
+    @classmethod
+    def _canvas_url(cls, value: str | None) -> str | None:
+        if value and not re.fullmatch(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?(/[^\s?#]*)?", value):
+            raise ValueError("must be the address of a site: https://canvas.example.edu")
+        return value or None
+
     @field_validator("id_key")
     @classmethod
     def _id_key(cls, value: SecretStr) -> SecretStr:
@@ -134,9 +155,9 @@ class Settings(KafkaSettings):
         return value
 
     @field_validator(
-        "data_dir", "topics", "rules", "id_key_file", "web_token_file", "kafka_ca_file",
-        "kafka_cert_file", "kafka_key_file", "kafka_key_password_file", "kafka_password_file",
-        "kafka_oauth_client_secret_file",
+        "data_dir", "topics", "rules", "id_key_file", "web_token_file", "access_file",
+        "kafka_ca_file", "kafka_cert_file", "kafka_key_file", "kafka_key_password_file",
+        "kafka_password_file", "kafka_oauth_client_secret_file",
     )  # fmt: skip
     @classmethod
     def _expand(cls, value: Path | None) -> Path | None:

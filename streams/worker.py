@@ -11,7 +11,6 @@ from zlib import crc32
 from streams.agents import Intake, Scoring, Topic
 from streams.announce import Announcer, Where
 from streams.broker import ports
-from streams.core import rules
 from streams.core.clock import ITEM, OWNER, decode_state
 from streams.core.feeds import WATCHING
 from streams.core.intake import Reader
@@ -22,15 +21,14 @@ from streams.engine.commit import Committer
 from streams.engine.loop import Loop
 from streams.engine.overlay import Overlay
 from streams.engine.transactions import Writer
-from streams.errors import ConfigurationError
 from streams.lists.follow import Followed, Follower
 from streams.lists.store import Alerts
 from streams.lists.write import Actions
 from streams.metrics import Metrics
-from streams.reload import Reload
+from streams.reload import Reload, read_rules
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from faust import StreamT, TopicT
 
@@ -73,6 +71,7 @@ class Worker:
         alerts: All alerts, to be listed.
         follower: What keeps them as Kafka has them.
         actions: Writes what people did about them.
+        told_by: What else has warnings for whoever asks.
     """
 
     def __init__(self, settings: Settings, cluster: Cluster) -> None:
@@ -112,6 +111,7 @@ class Worker:
         self.follower = Follower(cluster.kafka, settings.group, followed, self.alerts, self.metrics)
         self.app.besides.append(self.follower)
         self.actions = Actions(cluster.kafka, settings.group, acted.name, self.alerts)
+        self.told_by: list[Callable[[], list[str]]] = []
         self._changelog = changelog
         self.table = cast(
             "BatchTable",
@@ -174,7 +174,8 @@ class Worker:
         """Return what somebody should look at, though this worker does what it should."""
         rules, lists = self.reload.failed, self.follower.failed
         found = [f"the rules file as it is now is not in force: {rules}"] if rules else []
-        return [*found, f"alerts cannot be listed: {lists}"] if lists else found
+        found += [f"alerts cannot be listed: {lists}"] if lists else []
+        return found + [warning for told in self.told_by for warning in told()]
 
     def restoring(self) -> set[int]:
         """Return the partitions that are ours, and whose rows are not whole yet."""
@@ -224,7 +225,7 @@ class Worker:
             self.metrics.identify(version("gradewatch"), rules.hash, settings.id_key_mark)
 
         reload = Reload(
-            settings.rules, lambda: read_rules(settings), announcer, self.metrics, taken
+            settings.rules, lambda: read_rules(settings.rules), announcer, self.metrics, taken
         )
         self.app.besides.append(reload)
         return reload
@@ -280,19 +281,3 @@ def _app(
         web_stats_enabled=False,
         web_metrics_enabled=False,
     )
-
-
-def read_rules(settings: Settings) -> rules.Rules:
-    """Return the rules as the file has them now.
-
-    Raises:
-        ConfigurationError: The file cannot be read, or is wrong.
-    """
-    try:
-        text = settings.rules.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(
-            f"the rules file {settings.rules} cannot be read: {error}",
-            "correct GRADEWATCH_RULES, or unset it to use the rules that ship with gradewatch",
-        ) from None
-    return rules.load(text, str(settings.rules))

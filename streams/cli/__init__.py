@@ -19,6 +19,7 @@ COMMANDS = {
     "events": "streams.cli.events:events",
     "scores": "streams.cli.scores:scores",
     "rules": "streams.cli.rules:rules",
+    "access": "streams.cli.access:access",
     "alerts": "streams.cli.alerts:alerts",
 }
 """Command → where it lives."""

@@ -14,11 +14,11 @@ from typing import IO, TYPE_CHECKING, Final, NamedTuple, Self
 import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
+from streams.access.tokens import read_token
 from streams.broker import guard, ports
 from streams.core.alerts import POSTED
 from streams.errors import GradewatchError
 from streams.settings import environment
-from streams.web.access import read_token
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,8 +11,8 @@ from urllib.parse import quote, urlencode, urlsplit
 import click
 
 from streams import settings
+from streams.access.tokens import read_token
 from streams.errors import BrokerError, ConfigurationError, GradewatchError, NotFoundError
-from streams.web.access import read_token
 
 if TYPE_CHECKING:
     from streams.settings import Settings

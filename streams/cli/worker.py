@@ -70,7 +70,7 @@ def worker(web_host: str | None, web_port: int | None, processes: int) -> int:
         _log_to_stderr()
         return supervise(chosen, processes)
     built = Worker(chosen, look(chosen))
-    access = web.install(built)
+    door = web.install(built)
     _require_free(chosen.web_host, built.port)
     _log_to_stderr()
     if chosen.uses_development_key:
@@ -89,9 +89,9 @@ def worker(web_host: str | None, web_port: int | None, processes: int) -> int:
             "the rules alert at once, each time, and nothing resolves. Before people act on them, "
             "choose rules that settle, as in rules/ (GRADEWATCH_RULES)"
         )
-    who = "needs the token" if access.token else "no token: any user of this machine can read them"
+    who = "whoever is let in" if door.asks else "no token: any user of this machine can read them"
     built.reload.begin()
-    log.info("worker %s starts; scores at %s (%s)", chosen.worker_id, built.url, who)
+    log.info("worker %s starts; pages at %s (%s)", chosen.worker_id, built.url, who)
     return _run(built)
 
 

@@ -163,6 +163,19 @@ def window(closings: bytes, at: Instant, days: int) -> tuple[Percent, ...]:
     return (*before[-1:], *(score for day, score in told if first <= day <= last))
 
 
+def closings_of(closings: bytes) -> list[tuple[str, Percent]]:
+    """Return the days of closings with their last scores, oldest first.
+
+    Example:
+        >>> closings_of(with_closing(b"", "2026-02-03T10:00:00.000Z", 84.25))
+        [('2026-02-03', 84.25)]
+    """
+    return [
+        (date.fromordinal(_ORIGIN + day).isoformat(), (packed - _LEAST) / _UNIT)
+        for day, packed in _CLOSING.iter_unpack(closings)
+    ]
+
+
 def peak(closings: bytes) -> Percent:
     """Return the highest of all closings; there must be one."""
     highest: int = max(_scores_of(len(closings) // _SIZE).unpack(closings))

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final
 from packaging.requirements import Requirement
 
 from streams import admin
+from streams.access.doors import Door
 from streams.doctor.finding import Check, fail, failure, warn
 from streams.errors import ConfigurationError
-from streams.web.access import granted
-from streams.worker import read_rules
+from streams.reload import read_rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ def _secrets(patient: Patient) -> Look:
     settings = patient.settings
     ways: list[Callable[[], object]] = [
         settings.security.require_readable,
-        lambda: granted(settings),
+        lambda: Door(settings),
         settings.read_id_key,
     ]
     for read in ways:
@@ -45,7 +45,7 @@ def _secrets(patient: Patient) -> Look:
 def _rules(patient: Patient) -> Look:
     """Look at the rules file."""
     try:
-        found = read_rules(patient.settings)
+        found = read_rules(patient.settings.rules)
     except ConfigurationError as error:
         yield failure(error)
         return ""

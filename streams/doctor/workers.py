@@ -8,11 +8,11 @@ from urllib.parse import urlsplit
 import httpx2
 from prometheus_client.parser import text_string_to_metric_families
 
+from streams.access.tokens import read_token
 from streams.doctor.finding import Check, fail, warn
 from streams.errors import ConfigurationError
+from streams.reload import read_rules
 from streams.security import is_loopback
-from streams.web.access import read_token
-from streams.worker import read_rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,7 +75,7 @@ def _alike(patient: Patient) -> Look:
 def _as_the_file(patient: Patient, told: list[_Told]) -> Iterator[Problem]:
     """Yield that the workers have other rules than the file here."""
     try:
-        ours = read_rules(patient.settings).hash
+        ours = read_rules(patient.settings.rules).hash
     except ConfigurationError:
         return  # the check of the rules says so
     if told and ours not in {each.rules for each in told}:

@@ -19,11 +19,11 @@ def rule_in_words(rule: Mapping[str, Any]) -> str:
     """Return what a rule looks for, and for how long, in one sentence.
 
     Args:
-        rule: As `Rules.canonical` has it: defaults left out, durations in seconds.
+        rule: As `Rules.canonical` has it: defaults left out, durations as "43200s".
 
     Example:
         >>> rule_in_words({"id": "r", "kind": "score_drop", "points": "12", "min_history": 5,
-        ...     "for": 43200, "severity": "warning"})
+        ...     "for": "43200s", "severity": "warning"})
         'Alerts when the current score falls by 12 points or more at once, after 5 earlier scores, \
 if it still holds after 12 hours.'
     """
@@ -32,7 +32,7 @@ if it still holds after 12 hours.'
         scores = "score" if rule["min_history"] == 1 else "scores"
         what += f", after {rule['min_history']} earlier {scores}"
     if rule.get("for"):
-        what += f", if it still holds after {said(rule['for'])}"
+        what += f", if it still holds after {_lasting(rule['for'])}"
     return f"{what}.{_end(rule)}"
 
 
@@ -44,9 +44,9 @@ def _what(rule: Mapping[str, Any]) -> str:
         least = f"{_number(rule['percent'])} % or more of what it was"
     if kind == "score_slide":
         place = _PLACES.get(rule["from"], rule["from"])
-        return f"{score} is {least} below the {place} of the last {said(rule['window'])}"
+        return f"{score} is {least} below the {place} of the last {_lasting(rule['window'])}"
     if kind == "feed_silent":
-        return f"no grade event of a tenant has come for {said(rule['silence'])}"
+        return f"no grade event of a tenant has come for {_lasting(rule['silence'])}"
     return {
         "score_drop": f"{score} falls by {least} at once",
         "score_below": f"{score} comes down to {_number(rule.get('floor', 0))} or less",
@@ -62,14 +62,25 @@ def _what(rule: Mapping[str, Any]) -> str:
 
 def _end(rule: Mapping[str, Any]) -> str:
     clear, told = rule.get("clear") or {}, ""
+    severity, below = rule.get("severity"), rule["kind"] == "score_below"
+    steps = severity.items() if isinstance(severity, dict) else ()
+    for word, least in steps:
+        if word != "default":
+            size = f"{_number(least)} points below that" if below else f"from {_number(least)} on"
+            told += f" It is {word} {size}."
     if clear.get("recovery"):
-        told = f" It is over {_number(clear['recovery'])} points above that"
+        side = "below" if rule["kind"] == "override_gap" else "above"
+        told += f" It is over {_number(clear['recovery'])} points {side} that"
         if clear.get("keep_firing_for"):
-            told += f" for {said(clear['keep_firing_for'])}"
+            told += f" for {_lasting(clear['keep_firing_for'])}"
         told += "."
     if rule.get("cooldown"):
-        told += f" Then it is silent for {said(rule['cooldown'])}."
+        told += f" Then it is silent for {_lasting(rule['cooldown'])}."
     return told
+
+
+def _lasting(written: object) -> str:
+    return said(int(str(written).removesuffix("s")))
 
 
 def _number(written: object) -> str:

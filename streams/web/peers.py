@@ -6,31 +6,36 @@ One hop: a worker that is asked by another answers from its own rows alone.
 from __future__ import annotations
 
 import asyncio
+import hmac
 import json
+from hashlib import blake2b
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
 
 from streams.core.events import student_key
-from streams.web.views import Problem, only, spellings
+from streams.web.problem import RETRY_SECONDS, Problem
+from streams.web.views import only, spellings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from aiohttp import web
 
-    from streams.web.views import Answer
+    from streams.web.asked import Asked
+    from streams.web.problem import Answer
     from streams.worker import Worker
 
 HOP: Final = "X-Gradewatch-Hop"
-"""The header of a request that a worker makes of another."""
+"""The header of a request that a worker makes of another. Its value only workers know: such a
+request counts neither as a look of its own nor against a rate."""
+
+PASSED_ON: Final = ("Authorization", "Cookie")
+"""Headers that say who asks: another worker looks for itself who that is and what they may see."""
 
 TIMEOUT_SECONDS: Final = 3.0
 """How long another worker may take to answer."""
-
-RETRY_SECONDS: Final = 5
-"""When to ask again while a worker is not ready."""
 
 
 class Unreachable(Problem):
@@ -52,48 +57,88 @@ class Peers:
     def __init__(self, worker: Worker) -> None:
         """Remember who asks."""
         self._worker = worker
+        key = worker.settings.read_id_key()
+        self._hop = blake2b(b"gradewatch-hop", key=key, digest_size=16).hexdigest()
 
-    def holders(self, request: web.Request) -> list[str]:
+    def is_hop(self, request: web.Request) -> bool:
+        """Tell whether another worker asks."""
+        return hmac.compare_digest(request.headers.get(HOP, "").encode(), self._hop.encode())
+
+    def everybody(self) -> list[str]:
+        """Return the URLs of all workers that hold rows, and our own."""
+        return sorted({self._worker.url, *self._worker.holders().values()})
+
+    def holders(self, asked: Asked) -> list[str]:
         """Return the URLs of the workers that may hold what a request is about.
 
         Args:
-            request: For a student of a tenant that is said, that student's worker; else all.
+            asked: For a student of a tenant that is said, that student's worker; else all.
         """
-        partitions = self._worker.holders()
-        if request.headers.get(HOP):
+        if asked.is_hop:
             return [self._worker.url]
-        if not _one_student(request):
-            return sorted({self._worker.url, *partitions.values()})
-        urls = {partitions.get(place) for place in self.places(request)}
+        if not _one_student(asked):
+            return self.everybody()
+        partitions = self._worker.holders()
+        urls = {partitions.get(place) for place in self.places(asked)}
         if None in urls:
             raise Unreachable
         return sorted(url for url in urls if url)
 
-    def places(self, request: web.Request) -> set[int]:
+    def places(self, asked: Asked) -> set[int]:
         """Return the partitions that may hold what a request is about, whoever has them."""
-        if not _one_student(request):
+        tenant = asked.tenant
+        if tenant is None or not _one_student(asked):
             return set(range(self._worker.partitions))
-        tenant, student = request.query["tenant"], request.match_info["student_id"]
-        keys = (student_key(tenant, spelled) for spelled in spellings(student))
+        keys = (student_key(tenant, spelled) for spelled in spellings(asked.path["student_id"]))
         return {self._worker.partition_of(key) for key in keys}
 
-    async def ask(self, urls: Iterable[str], request: web.Request) -> list[Answer | Problem]:
+    async def ask(self, urls: Iterable[str], asked: Asked) -> list[Answer | Problem]:
         """Return what each worker answers; a `Problem` where it has nothing, or does not answer."""
-        return list(await asyncio.gather(*(self._ask(url, request) for url in urls)))
+        path, query = asked.request.path, {"tenant": asked.tenant} if asked.tenant else {}
+        if not path.startswith("/api/"):  # a page is made of the answer that has its path
+            path = f"/api/v1{path}"
+        return list(await asyncio.gather(*(self.get(url, path, query, asked) for url in urls)))
 
-    async def _ask(self, url: str, request: web.Request) -> Answer | Problem:
-        headers = {HOP: "1"}
-        if "Authorization" in request.headers:
-            headers["Authorization"] = request.headers["Authorization"]
+    async def get(
+        self, url: str, path: str, query: Mapping[str, str], asked: Asked
+    ) -> Answer | Problem:
+        """Return what one worker answers.
+
+        Args:
+            url: Its.
+            path: What is asked for.
+            query: With what.
+            asked: On whose behalf.
+        """
+        return await self._request("GET", url.rstrip("/") + path, asked, params=query)
+
+    async def post(
+        self, url: str, path: str, body: Mapping[str, Any], asked: Asked
+    ) -> Answer | Problem:
+        """Return what one worker answers.
+
+        Args:
+            url: Its.
+            path: What is asked for.
+            body: With what.
+            asked: On whose behalf.
+        """
+        return await self._request("POST", url.rstrip("/") + path, asked, json=body)
+
+    async def _request(
+        self,
+        method: str,
+        url: str,
+        asked: Asked,
+        **told: Any,  # noqa: ANN401 - the client's own
+    ) -> Answer | Problem:
+        shown = asked.request.headers
+        headers = {HOP: self._hop} | {name: shown[name] for name in PASSED_ON if name in shown}
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
         client = self._worker.app.http_client
         try:
-            async with client.get(
-                url.rstrip("/") + request.path,
-                params=request.query,
-                headers=headers,
-                timeout=timeout,
-                allow_redirects=False,
+            async with client.request(
+                method, url, headers=headers, timeout=timeout, allow_redirects=False, **told
             ) as response:
                 body = json.loads(await response.read())
                 if response.status == HTTPStatus.OK:
@@ -103,8 +148,8 @@ class Peers:
             return Unreachable()
 
 
-def _one_student(request: web.Request) -> bool:
-    return "tenant" in request.query and "student_id" in request.match_info
+def _one_student(asked: Asked) -> bool:
+    return asked.tenant is not None and "student_id" in asked.path
 
 
 def _problem(status: int, body: Mapping[str, Any]) -> Problem:

@@ -1,62 +1,48 @@
 """What the table says, as the JSON people get: a student, a student in a course, a course.
 
-Nothing here knows HTTP but the status that a ``Problem`` carries. A row that only ``grade_change``
-events touched is no row to the world (``Row.known``). A deleted one is out of its course's roster
-and stays in the student's own view.
+Nothing here knows HTTP but the status that a ``Problem`` carries. Scores are percent, grades of
+assignments points, null is unknown; what is not for whoever asks is absent. A row that only
+``grade_change`` events touched is no row to the world (``Row.known``). A deleted one is out of its
+course's roster and stays in the student's own view.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from streams.core import ids
 from streams.core.events import student_key
 from streams.core.rows import UnreadableError, decode_row
+from streams.web import shown
+from streams.web.history import history
+from streams.web.problem import Problem, not_found
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from streams.access.roles import Person
     from streams.core.rows import Override, Row, Scores
     from streams.engine.table import PartitionStore
-
-Answer = dict[str, Any]
-"""A JSON object. Scores are percent, grades of assignments points, null is unknown."""
+    from streams.web.problem import Answer
 
 ROW_FIELDS: Final = (
     "tenant", "student_id", "course_id",
     "current_score", "final_score", "unposted_current_score", "unposted_final_score",
     "override_score", "effective_final_score", "workflow_state", "updated_at", "event_time",
-    "account_id", "period_overrides", "grade_changes",
+    "account_id", "period_overrides", "override_grader_id", "grade_changes",
+    "history", "unposted_history",
 )  # fmt: skip
 """The fields of a row, in the order of the answer."""
 
 
-class Problem(Exception):  # noqa: N818 - the web's own word for an answer that is not data
-    """Why there is no data in the answer.
-
-    Attributes:
-        status: The HTTP status.
-        code: One word for programs; ``not_found``, ``tenant_required``, …
-        message: One sentence for people. It repeats nothing of the request.
-        headers: Response headers that go with it.
-    """
-
-    def __init__(
-        self, status: int, code: str, message: str, headers: dict[str, str] | None = None
-    ) -> None:
-        """Say why."""
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.message = message
-        self.headers = headers or {}
-
-
-def student(table: PartitionStore, student_id: str, tenant: str | None = None) -> Answer:
+def student(
+    table: PartitionStore, person: Person, student_id: str, tenant: str | None = None
+) -> Answer:
     """Return a student with every course we hold scores of, in the order of the course ids.
 
     Args:
         table: The rows.
+        person: Who asks.
         student_id: Local or global.
         tenant: Whose student; needed only where several tenants have one of that id.
 
@@ -67,7 +53,7 @@ def student(table: PartitionStore, student_id: str, tenant: str | None = None) -
         found = dict[str, _Rows]()
         for owner in _owners(spelled, tenant, table.owners()):
             for item in table.items_of(owner):
-                _Rows.of(found, owner).add(table, owner, item)
+                _Rows.of(found, owner).add(table, owner, item, person)
         found = {whose: rows for whose, rows in found.items() if rows}
         if found:
             whose = only(found)
@@ -75,16 +61,21 @@ def student(table: PartitionStore, student_id: str, tenant: str | None = None) -
             courses = sorted(rows.answers, key=lambda row: int(row["course_id"]))
             told = {"tenant": whose, "student_id": spelled, "courses": courses}
             return told | rows.unreadable_if_any()
-    raise Problem(404, "not_found", "no scores of such a student are held here")
+    raise not_found("no scores of such a student are held here")
 
 
 def enrolment(
-    table: PartitionStore, student_id: str, course_id: str, tenant: str | None = None
+    table: PartitionStore,
+    person: Person,
+    student_id: str,
+    course_id: str,
+    tenant: str | None = None,
 ) -> Answer:
     """Return a student's scores in one course.
 
     Args:
         table: The rows.
+        person: Who asks.
         student_id: Local or global.
         course_id: Local or global.
         tenant: Whose; needed only where several tenants have such a student in such a course.
@@ -98,20 +89,21 @@ def enrolment(
             found = {
                 _tenant(owner): row
                 for owner in _owners(spelled, tenant, table.owners_of(item.encode()))
-                if (row := _row(table, owner, item.encode()))
+                if (row := row_of(table, owner, item.encode(), person))
             }
             if found:
-                whose = only(found)
-                owner = student_key(whose, spelled)
-                return _answer(owner, item.encode(), found[whose])
-    raise Problem(404, "not_found", "no scores of such a student in such a course are held here")
+                return found[only(found)]
+    raise not_found("no scores of such a student in such a course are held here")
 
 
-def course(table: PartitionStore, course_id: str, tenant: str | None = None) -> Answer:
+def course(
+    table: PartitionStore, person: Person, course_id: str, tenant: str | None = None
+) -> Answer:
     """Return a course with its students, in the order of their ids; deleted ones left out.
 
     Args:
         table: The rows.
+        person: Who asks.
         course_id: Local or global.
         tenant: Whose course; needed only where several tenants have one of that id.
 
@@ -122,7 +114,7 @@ def course(table: PartitionStore, course_id: str, tenant: str | None = None) -> 
         item, found = spelled.encode(), dict[str, _Rows]()
         for owner in table.owners_of(item):
             if tenant in {None, _tenant(owner)}:
-                _Rows.of(found, owner).add(table, owner, item)
+                _Rows.of(found, owner).add(table, owner, item, person)
         found = {whose: rows for whose, rows in found.items() if rows}
         if found:
             whose = only(found)
@@ -131,7 +123,7 @@ def course(table: PartitionStore, course_id: str, tenant: str | None = None) -> 
             students = sorted(there, key=lambda row: int(row["student_id"]))
             told = {"tenant": whose, "course_id": spelled, "students": students}
             return told | rows.unreadable_if_any()
-    raise Problem(404, "not_found", "no scores of such a course are held here")
+    raise not_found("no scores of such a course are held here")
 
 
 def spellings(given: str) -> list[str]:
@@ -165,14 +157,14 @@ class _Rows:
     def of(cls, found: dict[str, _Rows], owner: bytes) -> _Rows:
         return found.setdefault(_tenant(owner), cls())
 
-    def add(self, table: PartitionStore, owner: bytes, item: bytes) -> None:
+    def add(self, table: PartitionStore, owner: bytes, item: bytes, person: Person) -> None:
         try:
-            row = _row(table, owner, item)
+            row = row_of(table, owner, item, person)
         except UnreadableError:
             self._unreadable += 1
         else:
             if row:
-                self.answers.append(_answer(owner, item, row))
+                self.answers.append(row)
 
     def unreadable_if_any(self) -> Answer:
         return {"unreadable": self._unreadable} if self._unreadable else {}
@@ -181,11 +173,20 @@ class _Rows:
         return bool(self.answers or self._unreadable)
 
 
-def _row(table: PartitionStore, owner: bytes, item: bytes) -> Row | None:
-    """Return a row that is one to the world."""
+def row_of(table: PartitionStore, owner: bytes, item: bytes, person: Person) -> Answer | None:
+    """Return a row as a person is shown it; None: there is none, or none for them.
+
+    Raises:
+        UnreadableError: Another version of gradewatch wrote it.
+    """
     held = table.items_of(owner).get(item)
-    row = None if held is None else decode_row(held)
-    return row if row and row.known else None
+    if held is None or not person.sees(_tenant(owner), _student(owner), item.decode()):
+        return None
+    row = decode_row(held)
+    if not row.known:
+        return None
+    whole = _answer(owner, item, row)
+    return shown.cut(whole, person.eyes) if shown.is_there(whole, person.eyes) else None
 
 
 def only(found: Iterable[str]) -> str:
@@ -218,7 +219,9 @@ def _answer(owner: bytes, item: bytes, row: Row) -> Answer:
         row.current_score, row.final_score, *unposted,
         row.override_score, row.effective_final_score, held.workflow_state if held else None,
         latest.updated_at, latest.event_time,
-        row.account_id, _period_overrides(row), _grade_changes(row),
+        row.account_id, _period_overrides(row),
+        row.override[0].grader_id if row.override else None, _grade_changes(row),
+        history(row.posted, held, 0), history(row.staff, held, 2),
     )  # fmt: skip
     return dict(zip(ROW_FIELDS, values, strict=True))
 
@@ -251,6 +254,7 @@ def _grade_changes(row: Row) -> list[Answer]:
             "points_possible": change.new[1],
             "old_points_possible": change.old[1],
             "muted": change.muted,
+            "grader_id": change.grader_id,
         }
         for change in reversed(row.grade_changes)
     ]

@@ -165,8 +165,8 @@ def test_sighup_reaches_every_process(ruled: Ruled, tmp_path: Path) -> None:
     words = ("worker", "--web-port", "0", "--processes", "2")
     with running(ruled.flow, tmp_path, *words) as workers:
         until(lambda: workers.said().count("are announced") >= 1)
-        until(lambda: workers.said().count(" starts; scores at") == 2)
-        for url in re.findall(r"starts; scores at (\S+)", workers.said()):
+        until(lambda: workers.said().count(" starts; pages at") == 2)
+        for url in re.findall(r"starts; pages at (\S+)", workers.said()):
             until(lambda url=url: answers(url))  # type: ignore[misc]
         workers.popen.send_signal(signal.SIGHUP)
         until(lambda: workers.said().count("told to look at") == 2)

@@ -85,12 +85,13 @@ def test_from_canvas_event_to_row(flow: Flow) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/table/", "/router/", "/graph/", "/stats/", "/performance/", "/docs/", "/nope"]
+    "path", ["/table/", "/router/", "/graph/", "/stats/", "/performance/", "/docs/", "/nope"]
 )
 def test_nothing_of_fausts_own_pages_answers(flow: Flow, path: str) -> None:
     status, _, body = asked(flow, path)
 
-    assert (status, json.loads(body)["error"]["code"]) == (404, "not_found")
+    assert status == 404
+    assert "faust" not in body.decode().lower()
 
 
 def test_metrics_tell_fates_lag_and_rows_and_nothing_of_anybody(flow: Flow) -> None:

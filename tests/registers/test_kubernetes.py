@@ -5,26 +5,26 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import kubernetes_validate
 import pytest
 import trustme
-from aiohttp import web
 
+from streams.access.doors import Door
+from streams.access.roles import Right
 from streams.cli.worker import STOP_SECONDS
 from streams.core import rules
 from streams.errors import ConfigurationError
 from streams.kafka_settings import environment_name
 from streams.settings import Settings, load, shipped
-from streams.web import access, server
+from streams.web.routes import ROUTES
 from tests.registers.manifests import FOLDER, environment, everything, mount, named, pods
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from streams.worker import Worker
     from tests.registers.manifests import Manifest
 
 UID = 10001
@@ -69,7 +69,7 @@ def settings_taken(manifests: list[Manifest], secrets: Mapping[str, str] = GOOD)
                 chosen = load()
                 chosen.security.require_readable()
                 if pod.is_worker:
-                    access.granted(chosen)
+                    Door(chosen)
                     chosen.read_id_key()
                     rules.load(chosen.rules.read_text(), "rules")
                 if not chosen.data_dir.is_dir():
@@ -79,14 +79,12 @@ def settings_taken(manifests: list[Manifest], secrets: Mapping[str, str] = GOOD)
 
 
 def probes(manifests: list[Manifest]) -> Iterator[str]:
-    app = web.Application()
-    server.mount(app, cast("Worker", None), access.Access(None, loopback=False))
-    routes = {each.canonical for each in app.router.resources()}
+    open_to_all = {route.path for route in ROUTES if route.right is Right.PUBLIC}
     for pod in (pod for pod in pods(manifests) if pod.is_worker):
         for kind, path in (("startup", "/livez"), ("liveness", "/livez"), ("readiness", "/readyz")):
             probe = pod.container[f"{kind}Probe"]
             asked = probe["httpGet"]["path"]
-            if asked not in routes & access.OPEN_PATHS or asked != path:
+            if asked not in open_to_all or asked != path:
                 yield f"{kind} asks for {asked}"
             if probe["httpGet"]["port"] not in {each["name"] for each in pod.container["ports"]}:
                 yield f"{kind} asks at another port"
@@ -225,7 +223,7 @@ def test_the_manifests_hold(check: Callable[[list[Manifest]], Iterator[str]]) ->
         (settings_taken, "ConfigMap data.GRADEWATCH_RULES", "/etc/rules", "No such file"),
         (settings_taken, f"Job {POD}.volumes.1.secret.defaultMode", GONE, "open to every user"),
         (settings_taken, f"StatefulSet {POD}.volumes.2.secret.defaultMode", 0o444, "open to every"),
-        (settings_taken, f"StatefulSet {ONE}.env.3", GONE, "no token is asked for"),
+        (settings_taken, f"StatefulSet {ONE}.env.3", GONE, "nobody has to say who they are"),
         (settings_taken, f"Job {ONE}.volumeMounts.0.mountPath", "/data", "nothing is mounted"),
         (probes, f"StatefulSet {ONE}.livenessProbe.httpGet.path", "/readyz", "liveness asks"),
         (probes, f"StatefulSet {ONE}.readinessProbe.httpGet.path", "/metrics", "readiness asks"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from streams.web.peers import Unreachable, course_of, one_of
-from streams.web.views import Problem
+from streams.web.problem import Problem
 
 NOT_HERE = Problem(404, "not_found", "no scores of such a student are held here")
 

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from streams.access.roles import ANYBODY_HERE
 from streams.core.rows import encode_row
 from streams.web import views
-from streams.web.views import Problem
+from streams.web.problem import Problem
 from tests.on_dicts import Play
 from tests.scenarios import (
     TENANT,
@@ -58,7 +59,7 @@ SEMESTER = (
 
 
 def test_a_row_shows_every_field_of_the_documentation() -> None:
-    row = views.enrolment(a_table(*SEMESTER), "48", "565")
+    row = views.enrolment(a_table(*SEMESTER), ANYBODY_HERE, "48", "565")
 
     assert row == {
         "tenant": TENANT,
@@ -75,6 +76,7 @@ def test_a_row_shows_every_field_of_the_documentation() -> None:
         "event_time": "2026-02-03T10:15:30.000Z",
         "account_id": row["account_id"],
         "period_overrides": {"3": 80.0},
+        "override_grader_id": row["override_grader_id"],
         "grade_changes": [
             {
                 "assignment_id": "355",
@@ -84,13 +86,17 @@ def test_a_row_shows_every_field_of_the_documentation() -> None:
                 "points_possible": 5.0,
                 "old_points_possible": 5.0,
                 "muted": False,
+                "grader_id": row["grade_changes"][0]["grader_id"],
             }
         ],
+        "history": [("2026-02-03", 71.5)],
+        "unposted_history": [("2026-02-03", 71.5)],
     }
+    assert list(row) == list(views.ROW_FIELDS)
 
 
 def test_a_student_has_all_their_courses_in_the_order_of_the_ids() -> None:
-    answer = views.student(a_table(*SEMESTER), "48")
+    answer = views.student(a_table(*SEMESTER), ANYBODY_HERE, "48")
 
     assert (answer["tenant"], answer["student_id"]) == (TENANT, "48")
     assert [row["course_id"] for row in answer["courses"]] == ["7", "565"]
@@ -99,30 +105,36 @@ def test_a_student_has_all_their_courses_in_the_order_of_the_ids() -> None:
 def test_a_roster_leaves_out_deleted_rows_which_the_student_still_sees() -> None:
     table = a_table(*SEMESTER)
 
-    roster = views.course(table, "565")["students"]
+    roster = views.course(table, ANYBODY_HERE, "565")["students"]
     assert [row["student_id"] for row in roster] == ["9", "48", "49"]
-    [row] = views.student(table, "50")["courses"]
+    [row] = views.student(table, ANYBODY_HERE, "50")["courses"]
     assert row["workflow_state"] == "deleted"
 
 
 def test_global_ids_find_what_local_ids_name() -> None:
     table = a_table(*SEMESTER)
 
-    assert views.student(table, global_id("48")) == views.student(table, "48")
-    assert views.course(table, global_id("565")) == views.course(table, "565")
+    assert views.student(table, ANYBODY_HERE, global_id("48")) == views.student(
+        table, ANYBODY_HERE, "48"
+    )
+    assert views.course(table, ANYBODY_HERE, global_id("565")) == views.course(
+        table, ANYBODY_HERE, "565"
+    )
 
 
 def test_a_student_of_another_shard_is_found_whole_and_not_taken_for_a_local_one() -> None:
     foreign = global_id("48", shard=3011)
     table = a_table(*SEMESTER, a_course_grade_change(foreign, "565", current=(None, 12.0)))
 
-    assert views.student(table, foreign)["student_id"] == foreign
-    assert views.enrolment(table, foreign, global_id("565"))["current_score"] == 12.0
-    assert views.enrolment(table, "48", "565")["current_score"] == 71.5
+    assert views.student(table, ANYBODY_HERE, foreign)["student_id"] == foreign
+    assert views.enrolment(table, ANYBODY_HERE, foreign, global_id("565"))["current_score"] == 12.0
+    assert views.enrolment(table, ANYBODY_HERE, "48", "565")["current_score"] == 71.5
 
 
 def test_an_override_alone_makes_a_row_dated_by_it_with_unknown_scores() -> None:
-    row = views.enrolment(a_table(an_override(period="3", at=moment(10))), "48", "565")
+    row = views.enrolment(
+        a_table(an_override(period="3", at=moment(10))), ANYBODY_HERE, "48", "565"
+    )
 
     assert (row["event_time"], row["period_overrides"]) == (moment(10), {"3": 90.0})
     assert (row["current_score"], row["effective_final_score"], row["workflow_state"]) == (
@@ -138,24 +150,24 @@ def test_a_removed_override_is_not_shown_as_set() -> None:
         an_override(period="3", score=(90.0, None), at=moment(20)),
     )
 
-    assert views.enrolment(table, "48", "565")["period_overrides"] == {}
+    assert views.enrolment(table, ANYBODY_HERE, "48", "565")["period_overrides"] == {}
 
 
 @pytest.mark.parametrize("student", ["999", "51"])  # 51: a grade_change alone makes no row
 def test_an_unknown_student_is_404(student: str) -> None:
     table = a_table(*SEMESTER)
 
-    assert problem(views.student, table, student)[0] == 404
-    assert problem(views.enrolment, table, student, "565")[0] == 404
+    assert problem(views.student, table, ANYBODY_HERE, student)[0] == 404
+    assert problem(views.enrolment, table, ANYBODY_HERE, student, "565")[0] == 404
 
 
 def test_an_unknown_course_is_404() -> None:
-    assert problem(views.course, a_table(*SEMESTER), "999")[0] == 404
+    assert problem(views.course, a_table(*SEMESTER), ANYBODY_HERE, "999")[0] == 404
 
 
 @pytest.mark.parametrize("bad", ["abc", "-1", "0", "1e3", "9" * 30])
 def test_what_is_no_id_is_400(bad: str) -> None:
-    assert problem(views.student, a_table(*SEMESTER), bad) == told(400, "bad_id")
+    assert problem(views.student, a_table(*SEMESTER), ANYBODY_HERE, bad) == told(400, "bad_id")
 
 
 def test_an_id_of_two_tenants_needs_one_named() -> None:
@@ -164,7 +176,7 @@ def test_an_id_of_two_tenants_needs_one_named() -> None:
         a_course_grade_change("48", "565", tenant="south", current=(None, 2.0)),
     )
 
-    assert problem(views.student, table, "48") == told(400, "tenant_required")
-    assert problem(views.course, table, "565") == told(400, "tenant_required")
-    assert views.enrolment(table, "48", "565", tenant="south")["current_score"] == 2.0
-    assert problem(views.student, table, "48", tenant="west")[0] == 404
+    assert problem(views.student, table, ANYBODY_HERE, "48") == told(400, "tenant_required")
+    assert problem(views.course, table, ANYBODY_HERE, "565") == told(400, "tenant_required")
+    assert views.enrolment(table, ANYBODY_HERE, "48", "565", tenant="south")["current_score"] == 2.0
+    assert problem(views.student, table, ANYBODY_HERE, "48", tenant="west")[0] == 404

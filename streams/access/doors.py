@@ -1,0 +1,191 @@
+"""Who asks: told by the token in a header, or by a session that began with one.
+
+A session is a signed cookie and nothing is kept of it: every worker knows it, and it ends with the
+token that it began with.
+"""
+
+from __future__ import annotations
+
+import hmac
+import time
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Final
+
+from streams.access import people
+from streams.access.roles import ANYBODY_HERE, Person, Role
+from streams.access.tokens import read_token
+from streams.errors import ConfigurationError
+from streams.security import is_loopback
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from streams.settings import Settings
+
+COOKIE: Final = "__Host-gradewatch"
+"""Browsers keep such a name from other hosts and from plain HTTP."""
+
+LOOK_SECONDS: Final = 1.0
+"""How often the access file is looked at, at most: a token that is revoked is of no use then."""
+
+SERVICE: Final = Person("service", Role.SERVICE)
+"""Who has the token of GRADEWATCH_WEB_TOKEN_FILE."""
+
+
+class Denied(Exception):  # noqa: N818 - what happened, not what went wrong
+    """Nobody is let in.
+
+    Attributes:
+        code: One word for programs.
+        message: One sentence for people; it repeats nothing of the request.
+    """
+
+    def __init__(self, message: str) -> None:
+        """Say why."""
+        super().__init__(message)
+        self.code, self.message = "unauthorized", message
+
+
+class Door:
+    """Knows everybody who may come in.
+
+    Attributes:
+        asks: Whether anybody has to say who they are.
+        loopback: Whether only this machine can connect.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """Read who there is.
+
+        Args:
+            settings: Name the files.
+
+        Raises:
+            ConfigurationError: Scores would be open to other machines, or a file is missing, open
+                to every user, or not what it should be.
+        """
+        self.loopback = is_loopback(settings.web_host)
+        token, self._file = settings.web_token_file, settings.access_file
+        self.asks = token is not None or self._file is not None
+        if not self.asks and not self.loopback:
+            raise ConfigurationError(
+                f"GRADEWATCH_WEB_HOST {settings.web_host} is open to other machines, and nobody "
+                "has to say who they are",
+                "set GRADEWATCH_ACCESS_FILE (gradewatch access add) or GRADEWATCH_WEB_TOKEN_FILE, "
+                "or leave GRADEWATCH_WEB_HOST at 127.0.0.1",
+            )
+        self._token = None if token is None else read_token(token)
+        self._key = settings.read_id_key()
+        self._session_seconds = settings.session_hours * 3600
+        self._people: dict[str, Person] = {}
+        self._by_name: dict[str, str] = {}
+        self._stamp: tuple[int, int, int] | None = None
+        self._looked = float("-inf")
+        self._failed = ""
+        if self._file is not None:
+            self._stamp = _stamp(self._file)
+            self._take(people.load(self._file))
+
+    def person(self, authorization: str | None, cookie: str | None, now: float) -> Person:
+        """Return who asks. A token counts for more than a session.
+
+        Args:
+            authorization: The header.
+            cookie: The value of the cookie `COOKIE`.
+            now: Seconds since 1970.
+
+        Raises:
+            Denied: Nobody knows, or no longer.
+        """
+        if not self.asks:
+            return ANYBODY_HERE
+        self._look()
+        if authorization is not None:
+            scheme, _, token = authorization.partition(" ")
+            if scheme.lower() != "bearer":
+                raise Denied("this needs a token: Authorization: Bearer TOKEN")
+            return self._bearer(token.strip())[0]
+        if cookie:
+            return self._of_session(cookie, now)
+        raise Denied("this needs a token: Authorization: Bearer TOKEN")
+
+    def sign_in(self, token: str, now: float) -> str:
+        """Return the cookie of a session that begins now.
+
+        Args:
+            token: As `gradewatch access add` printed it.
+            now: Seconds since 1970.
+
+        Raises:
+            Denied: Nobody has it.
+        """
+        self._look()
+        person, secret = self._bearer(token)
+        told = f"{person.name}~{int(now) + self._session_seconds}"
+        return f"{told}~{self._signed(told, secret)}"
+
+    def warnings(self) -> list[str]:
+        """Return that the access file as it is now is not in force, and why."""
+        if not self._failed:
+            return []
+        return [f"the access file as it is now is not in force: {self._failed}"]
+
+    def _bearer(self, token: str) -> tuple[Person, str]:
+        """Return who has a token, and what signs their sessions."""
+        known = self._token
+        shown = token.encode("utf-8", "surrogateescape")
+        # In constant time: how much of it is right must not be told by how long it takes. The
+        # others are looked up by their hash: whoever guesses cannot choose how it begins.
+        if known is not None and hmac.compare_digest(shown, known.encode()):
+            return SERVICE, people.hashed(known)
+        hashed = people.hashed(token)
+        person = self._people.get(hashed)
+        if person is None:
+            raise Denied("this token is not known here, or no longer")
+        return person, hashed
+
+    def _of_session(self, cookie: str, now: float) -> Person:
+        told, _, mac = cookie.rpartition("~")
+        name, _, expiry = told.partition("~")
+        secret = self._by_name.get(name)
+        if secret is None and name == SERVICE.name and self._token is not None:
+            secret = people.hashed(self._token)
+        # Signed first: what nobody signed is not looked at, and not told apart.
+        good = hmac.compare_digest(
+            mac.encode("utf-8", "surrogateescape"), self._signed(told, secret or "").encode()
+        )
+        if secret is None or not good or int(expiry) < now:
+            raise Denied("the session is over: sign in again")
+        return self._people.get(secret, SERVICE)
+
+    def _signed(self, told: str, secret: str) -> str:
+        text = f"session~{told}~{secret}".encode("utf-8", "surrogateescape")
+        return blake2b(text, key=self._key, digest_size=24).hexdigest()
+
+    def _look(self) -> None:
+        """Read the access file again where it has changed; one that is wrong changes nothing."""
+        now = time.monotonic()
+        if self._file is None or now - self._looked < LOOK_SECONDS:
+            return
+        self._looked = now
+        stamp = _stamp(self._file)
+        if stamp == self._stamp:
+            return
+        self._stamp = stamp
+        try:
+            self._take(people.load(self._file))
+            self._failed = ""
+        except ConfigurationError as error:
+            self._failed = str(error.args[0])
+
+    def _take(self, told: people.People) -> None:
+        self._people = told.by_token()
+        self._by_name = {person.name: hashed for hashed, person in self._people.items()}
+
+
+def _stamp(file: Path) -> tuple[int, int, int] | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns

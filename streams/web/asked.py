@@ -1,0 +1,100 @@
+"""A request as handlers see it: who asks for what, checked."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+from streams.web.problem import Problem, bad_parameter
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from aiohttp import web
+
+    from streams.access.roles import Person
+
+BODY_BYTES: Final = 64 << 10
+"""Bytes that a request may bring, at most."""
+
+LONGEST: Final = 200
+"""Characters of a parameter, at most."""
+
+
+@dataclass
+class Asked:
+    """One request.
+
+    Attributes:
+        request: As it came.
+        person: Who asks.
+        is_hop: Whether another worker asks for them: only our own rows are answered then.
+        besides: Parameters that a page has, and the answer it is made of has not.
+        subject: Tenant and id of the one student or course it is about, for the access audit.
+    """
+
+    request: web.Request
+    person: Person
+    is_hop: bool = False
+    besides: frozenset[str] = frozenset()
+    subject: tuple[str, str] | None = None
+
+    @property
+    def path(self) -> Mapping[str, str]:
+        """What the path names."""
+        return self.request.match_info
+
+    def query(self, known: Collection[str] | None = None) -> dict[str, str]:
+        """Return what is asked for, each once; empty values are none.
+
+        Args:
+            known: What may be asked for; None: it is looked at elsewhere.
+
+        Raises:
+            Problem: ``bad_parameter``: unknown, twice or too long.
+        """
+        found = dict[str, str]()
+        for name, value in self.request.query.items():
+            if known is not None and name not in known and name not in self.besides:
+                told = ", ".join(sorted(known)) or "none"
+                raise bad_parameter("query", f"an unknown parameter; there are {told}")
+            if name in found:
+                raise bad_parameter("query", "each parameter once")
+            if len(value) > LONGEST or not value.isprintable():
+                raise bad_parameter("query", f"at most {LONGEST} characters, all printable")
+            found[name] = value
+        return {name: value for name, value in found.items() if value}
+
+    @property
+    def tenant(self) -> str | None:
+        """Whose; None: nobody said, and the person may be anybody's."""
+        return self.query().get("tenant") or self.person.tenant
+
+    async def body(self) -> dict[str, Any]:
+        """Return the JSON object that the request brings.
+
+        Raises:
+            Problem: ``bad_body``: it is none.
+        """
+        try:
+            told = json.loads(await self.request.read())
+        except (ValueError, RecursionError):
+            told = None
+        if not isinstance(told, dict):
+            raise Problem(HTTPStatus.BAD_REQUEST, "bad_body", "the body is a JSON object")
+        return told
+
+    async def form(self) -> dict[str, str]:
+        """Return the fields of the form that the request brings.
+
+        Raises:
+            Problem: ``bad_body``: a file, or a field twice.
+        """
+        found = dict[str, str]()
+        for name, value in (await self.request.post()).items():
+            if name in found or not isinstance(value, str):
+                raise Problem(HTTPStatus.BAD_REQUEST, "bad_body", "each field once, all of text")
+            found[name] = value
+        return found

@@ -1,0 +1,142 @@
+"""New alerts as server-sent events: every change of an alert that whoever listens may see.
+
+An event's id says how far every partition of ``grade-alerts-state`` was told of: who comes back
+with it, to whichever worker, is told what changed meanwhile. A step may come twice, none is missed;
+of an alert that changed twice while nobody listened, the last step comes.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import msgspec
+from aiohttp import web
+
+from streams.lists import held as records
+from streams.lists.news import FullError
+from streams.lists.query import filters
+from streams.web.alerts import parsed
+from streams.web.problem import Problem, bad_parameter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from streams.access.roles import Person
+    from streams.lists.held import Held
+    from streams.lists.news import Listener
+    from streams.web.asked import Asked
+    from streams.web.scores import Scores
+    from streams.worker import Worker
+
+HEARTBEAT_SECONDS: Final = 15.0
+"""How often something is sent, so that nobody on the way thinks the connection dead."""
+
+RETRY_MS: Final = 3_000
+"""After how long a browser comes back."""
+
+_NOT_FILTERS: Final = ("sort", "limit", "cursor", "work")
+
+
+HEADERS: Final = {"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
+
+
+class _To(NamedTuple):
+    """Who listens, and what an alert must pass."""
+
+    response: web.StreamResponse
+    passing: list[Callable[[Held], bool]]
+
+
+class Stream:
+    """What this worker's lists learn, as it comes."""
+
+    def __init__(
+        self, worker: Worker, scores: Scores, still: Callable[[Asked], Person | None]
+    ) -> None:
+        """Remember whose.
+
+        Args:
+            worker: Whose lists.
+            scores: Says whether they are read.
+            still: Who asks, as of now; None: they may no longer.
+        """
+        self._worker, self._scores, self._still = worker, scores, still
+
+    async def listen(self, asked: Asked) -> web.StreamResponse:
+        """Answers until whoever listens goes, is too slow, or may no longer."""
+        self._scores.require_lists()
+        told = asked.query()
+        for name in _NOT_FILTERS:
+            if name in told:
+                raise bad_parameter(name, "a stream has no order and no pages")
+        passing = filters(parsed(told, frozenset()))
+        since = _positions(asked.request.headers.get("Last-Event-ID", ""))
+        try:
+            with self._worker.follower.news.listening() as listener:
+                response = web.StreamResponse(headers=HEADERS)
+                await response.prepare(asked.request)
+                with suppress(ConnectionError):  # gone
+                    to = _To(response, passing)
+                    await self._catch_up(asked, to, since)
+                    await self._follow(asked, to, listener)
+                return response
+        except FullError:
+            raise Problem(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "too_many_listeners",
+                "as many listen to this worker as may; ask for the list instead",
+                {"Retry-After": "30"},
+            ) from None
+
+    async def _catch_up(self, asked: Asked, to: _To, since: dict[int, int] | None) -> None:
+        alerts, positions = self._worker.alerts, dict(self._worker.alerts.positions)
+        missed = [] if since is None else list(alerts.after(since))
+        for held in missed:
+            await self._tell(to, held, asked.person)
+        await to.response.write(f"retry: {RETRY_MS}\n".encode() + _id(positions))
+
+    async def _follow(self, asked: Asked, to: _To, listener: Listener) -> None:
+        positions = dict(self._worker.alerts.positions)
+        while not listener.dropped:
+            news = await listener.next(HEARTBEAT_SECONDS)
+            person = self._still(asked)
+            if person is None or self._worker.app.should_stop:
+                return
+            if news is None:
+                await to.response.write(b": still here\n\n")
+                continue
+            positions[news.partition] = max(news.offset, positions.get(news.partition, -1))
+            if await self._tell(to, news, person):
+                await to.response.write(_id(positions))
+
+    async def _tell(self, to: _To, held: Held, person: Person) -> bool:
+        alerts = self._worker.alerts
+        if not all(passes(held) for passes in to.passing):
+            return False
+        if alerts.one(held.listed.alert_id, person) is None:
+            return False
+        told = msgspec.json.encode(alerts.shown(records.item(held), held, person))
+        await to.response.write(b"event: alert\ndata: " + told + b"\n\n")
+        return True
+
+
+def _id(positions: dict[int, int]) -> bytes:
+    told = ".".join(f"{number}-{offset}" for number, offset in sorted(positions.items()))
+    return f"id: {told}\n\n".encode()
+
+
+def _positions(event_id: str) -> dict[int, int] | None:
+    """Return how far somebody was told; None: they do not say.
+
+    Raises:
+        Problem: ``bad_parameter``: it is no id of ours.
+    """
+    if not event_id:
+        return None
+    if not re.fullmatch(r"\d{1,6}-\d{1,18}(\.\d{1,6}-\d{1,18}){0,9999}", event_id, re.ASCII):
+        raise bad_parameter("Last-Event-ID", "the id of an event of this stream")
+    pairs = (place.split("-") for place in event_id.split("."))
+    return {int(number): int(offset) for number, offset in pairs}
