@@ -95,7 +95,7 @@ class Settings(KafkaSettings):
         12, description="hours after which whoever signed in to the pages signs in again"
     )
     web_rate: Annotated[int, Field(ge=1, le=100_000)] = Field(
-        20, description="requests a second that one person or program may make, in the long run"
+        50, description="requests a second that one person or program may make, in the long run"
     )
     canvas_url: str | None = Field(
         None, description="where your Canvas is, https://...: ids on pages then link there"

@@ -106,7 +106,8 @@ def _told(patient: Patient, member: Member) -> _Told:
 def _closed(patient: Patient) -> Look:
     """Look at what the workers' web views give to somebody without the token."""
     _, members = patient.group
-    token = patient.settings.web_token_file is not None
+    settings = patient.settings
+    token = settings.web_token_file is not None or settings.access_file is not None
     for member in members:
         beyond = not is_loopback(urlsplit(member.url).hostname or "")
         asked = (DATA, "/metrics") if token or beyond else ()
@@ -117,11 +118,12 @@ def _closed(patient: Patient) -> Look:
                 ).status_code
             except httpx2.HTTPError:
                 continue  # the check of the workers says so
-            closed = {401, 404, 421} if path in FAUSTS else {401}
+            # A page that nobody may see before they have signed in leads to where they do.
+            closed = {303, 401, 404, 421} if path in FAUSTS else {401}
             if status not in closed:
                 yield fail(
                     f"worker {member.worker}: {member.url}{path} answers {status} to anyone",
-                    "set GRADEWATCH_WEB_TOKEN_FILE; see who stands in front of it",
+                    "set GRADEWATCH_ACCESS_FILE; see who stands in front of it",
                 )
         if beyond and urlsplit(member.url).scheme == "http":
             yield warn(

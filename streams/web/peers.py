@@ -38,6 +38,15 @@ TIMEOUT_SECONDS: Final = 3.0
 """How long another worker may take to answer."""
 
 
+def hop(id_key: bytes) -> str:
+    """Return what stands in the header `HOP`.
+
+    Args:
+        id_key: What all workers share, and nobody else knows.
+    """
+    return blake2b(b"gradewatch-hop", key=id_key, digest_size=16).hexdigest()
+
+
 class Unreachable(Problem):
     """Another worker holds it, and does not answer."""
 
@@ -57,8 +66,7 @@ class Peers:
     def __init__(self, worker: Worker) -> None:
         """Remember who asks."""
         self._worker = worker
-        key = worker.settings.read_id_key()
-        self._hop = blake2b(b"gradewatch-hop", key=key, digest_size=16).hexdigest()
+        self._hop = hop(worker.settings.read_id_key())
 
     def is_hop(self, request: web.Request) -> bool:
         """Tell whether another worker asks."""

@@ -69,6 +69,7 @@ class Flow:
             "web_port": 0,
             "rules": ROOT / "rules.yaml",
             "worker_id": namespace,
+            "web_rate": 10_000,
         }
         self.settings: Settings = load(**ours | told)
         self._admin = self.settings if admin_settings is None else load(**ours | {**admin_settings})
