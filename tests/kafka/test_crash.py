@@ -99,6 +99,7 @@ def test_a_raw_topic_played_twice_changes_no_row_and_repeats_no_alert(
         assert after == before
 
 
+@pytest.mark.crash
 def test_kill_9_of_the_broker_makes_the_worker_wait_and_go_on(
     own_kafka: OwnKafka, namespace: str, tmp_path: Path
 ) -> None:

@@ -67,7 +67,14 @@ def test_it_runs_to_the_end_without_a_terminal_and_its_summary_adds_up(data_dir:
     assert left(data_dir) == []
 
 
-@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "end",
+    [
+        pytest.param(signal.SIGINT, marks=pytest.mark.crash),
+        pytest.param(signal.SIGTERM, marks=pytest.mark.crash),
+        signal.SIGKILL,
+    ],
+)
 def test_however_it_ends_nothing_goes_on_running(data_dir: Path, end: signal.Signals) -> None:
     with started(data_dir, "--events", "100000", "--rate", "200") as demo:
         assert demo.stdout is not None

@@ -67,6 +67,7 @@ def test_each_acl_of_a_worker_that_is_missing_is_named_and_no_other(
     assert found(settings, Role.WORKER) == []
 
 
+@pytest.mark.crash
 def test_each_acl_of_an_operator_that_is_missing_is_named_and_no_other(
     secured_kafka: SecuredKafka, namespace: str
 ) -> None:

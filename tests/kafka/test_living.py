@@ -160,7 +160,8 @@ def assert_told(timeline: Timeline, number: int, told: dict[str, list[Fields]]) 
         assert found(expected, until_over) == expected, timeline.name
 
 
-@pytest.mark.parametrize("name", ["university", pytest.param("school", marks=pytest.mark.crash)])
+@pytest.mark.crash
+@pytest.mark.parametrize("name", ["university", "school"])
 def test_a_worker_killed_twice_tells_the_shipped_rules_alerts_once(
     kafka: Kafka, namespace: str, tmp_path: Path, name: str
 ) -> None:

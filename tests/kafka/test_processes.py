@@ -47,7 +47,9 @@ def ready(process: Process) -> bool:
     return True
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.crash)]
+)
 def test_one_that_is_killed_comes_back_and_a_signal_ends_all(
     flow: Flow, tmp_path: Path, number: signal.Signals
 ) -> None:
