@@ -31,8 +31,11 @@ if TYPE_CHECKING:
     from streams.web.scores import Scores
     from streams.worker import Worker
 
-HEARTBEAT_SECONDS: Final = 15.0
-"""How often something is sent, so that nobody on the way thinks the connection dead."""
+HEARTBEATS: Final = 15
+"""After how many looks something is sent, so that nobody on the way thinks the connection dead."""
+
+LOOK_SECONDS: Final = 1.0
+"""How often it is looked whether there is still somebody, and whether they still may."""
 
 RETRY_MS: Final = 3_000
 """After how long a browser comes back."""
@@ -80,8 +83,8 @@ class Stream:
                 await response.prepare(asked.request)
                 with suppress(ConnectionError):  # gone
                     to = _To(response, passing)
-                    await self._catch_up(asked, to, since)
-                    await self._follow(asked, to, listener)
+                    positions = await self._catch_up(asked, to, since)
+                    await self._follow(asked, to, listener, positions)
                 return response
         except FullError:
             raise Problem(
@@ -91,22 +94,29 @@ class Stream:
                 {"Retry-After": "30"},
             ) from None
 
-    async def _catch_up(self, asked: Asked, to: _To, since: dict[int, int] | None) -> None:
+    async def _catch_up(
+        self, asked: Asked, to: _To, since: dict[int, int] | None
+    ) -> dict[int, int]:
         alerts, positions = self._worker.alerts, dict(self._worker.alerts.positions)
         missed = [] if since is None else list(alerts.after(since))
         for held in missed:
             await self._tell(to, held, asked.person)
         await to.response.write(f"retry: {RETRY_MS}\n".encode() + _id(positions))
+        return positions
 
-    async def _follow(self, asked: Asked, to: _To, listener: Listener) -> None:
-        positions = dict(self._worker.alerts.positions)
+    async def _follow(
+        self, asked: Asked, to: _To, listener: Listener, positions: dict[int, int]
+    ) -> None:
+        quiet = 0
         while not listener.dropped:
-            news = await listener.next(HEARTBEAT_SECONDS)
-            person = self._still(asked)
-            if person is None or self._worker.app.should_stop:
+            news = await listener.next(LOOK_SECONDS)
+            person, transport = self._still(asked), asked.request.transport
+            if person is None or transport is None or self._worker.app.should_stop:
                 return
             if news is None:
-                await to.response.write(b": still here\n\n")
+                quiet += 1
+                if quiet % HEARTBEATS == 0:
+                    await to.response.write(b": still here\n\n")
                 continue
             positions[news.partition] = max(news.offset, positions.get(news.partition, -1))
             if await self._tell(to, news, person):
