@@ -19,7 +19,12 @@ COUNTS: Final[Schema] = {"type": "object", "additionalProperties": WHOLE}
 POINTS: Final[Schema] = {
     "type": "array",
     "description": "day and percent, oldest first",
-    "items": {"type": "array", "prefixItems": [TEXT, NUMBER], "minItems": 2, "maxItems": 2},
+    "items": {
+        "type": "array",
+        "items": {"type": ["string", "number"]},
+        "minItems": 2,
+        "maxItems": 2,
+    },
 }
 
 

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from streams.access.audit import Audit
 from streams.access.doors import Door
 from streams.core.rows import encode_row
 from streams.web.server import mount
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from faust.web.drivers.aiohttp import Web
 
+    from streams.access.entries import Entry
     from streams.lists.held import Held
     from streams.lists.write import Change
     from streams.settings import Settings
@@ -103,6 +105,8 @@ class Recording:
 class Here(Worker):
     """A worker that has all partitions, and has read all alerts, without having started."""
 
+    loop: asyncio.AbstractEventLoop
+
     def __init__(self, settings: Settings, cluster: Cluster) -> None:
         super().__init__(settings, cluster)
         self.follower._ahead.clear()
@@ -166,6 +170,13 @@ class Client:
             connection.close()
 
 
+def audited(worker: Worker) -> list[Entry]:
+    """Return what was noted and, as there is no Kafka, still waits."""
+    [audit] = [each for each in worker.app.besides if isinstance(each, Audit)]
+    waiting = audit._waiting
+    return [waiting.get_nowait() for _ in range(waiting.qsize())]
+
+
 @contextmanager
 def served(
     tmp_path: Path,
@@ -177,7 +188,7 @@ def served(
     alerts = with_a_term(worker)
     server = cast("Web", worker.app.web)
     mount(server.web_app, worker, Door(worker.settings))
-    loop = asyncio.new_event_loop()
+    loop = worker.loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     try:
