@@ -19,7 +19,8 @@ from streams.core.alerts import Place, Writer
 from streams.core.canvas import Refusal
 from streams.core.clock import ITEM, OWNER, encode_state
 from streams.core.events import Reason
-from streams.core.flow import Fate, Outcome, Partition, Passed
+from streams.core.fates import Fate
+from streams.core.flow import Outcome, Partition, Passed
 from streams.engine.outputs import Outputs, Produced
 from streams.engine.routing import partition_of
 from streams.engine.table import changelog_key
@@ -135,8 +136,8 @@ class Scoring:
             id_key: What alert ids are keyed with.
             topic_id: Kafka's id of the ``grade-events`` topic.
             table: The rows, uncommitted ones included.
-            written: Topics by what they are: ``alerts``, ``posted``, ``state``, ``changelog``,
-                ``refused``.
+            written: Topics by what they are: ``alerts``, ``posted``, ``state``, ``actions``,
+                ``changelog``, ``refused``.
         """
         self._id_key = id_key
         self._topic_id = topic_id
@@ -146,7 +147,7 @@ class Scoring:
             alerts.POSTED: written["posted"],
             alerts.OPERATOR: written["alerts"],
         }
-        self._state = written["state"]
+        self._state, self._actions = written["state"], written["actions"]
         self._changelog = written["changelog"]
         self._refused = written["refused"]
 
@@ -188,6 +189,10 @@ class Scoring:
         for error in outcome.failures:
             _bug(error, tp, record)
             tally.failures += 1
+        for fingerprint in outcome.erased:
+            gone = Produced(fingerprint.encode(), None, record.timestamp, [])
+            outputs.add(self._state.name, tp.partition, gone)
+            outputs.add(self._actions.name, tp.partition, gone)
         for key, alert in outcome.told:
             tally.alerts[alert.audience, alert.kind, alert.transition, alert.severity] += 1
             value, headers = alerts.encode(alert), alerts.headers(alert)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 from streams.core.clock import ITEM, OWNER, State, decode_state
 from streams.core.packed import waits_after
-from streams.core.rows import Row, decode_row, encode_row
+from streams.core.rows import Row, UnreadableError, decode_row, encode_row
 
 if TYPE_CHECKING:
     from streams.engine.overlay import Overlay
@@ -22,7 +23,7 @@ class BatchRows:
         """Begin a batch of a partition."""
         self._table = table
         self._partition = partition
-        self._changed: dict[tuple[bytes, bytes], Row] = {}
+        self._changed: dict[tuple[bytes, bytes], Row | None] = {}
         self._wakes: list[Wake] = []
 
     def state(self) -> State:
@@ -32,9 +33,8 @@ class BatchRows:
 
     def of(self, owner: bytes, item: bytes) -> Row | None:
         """Return a row."""
-        changed = self._changed.get((owner, item))
-        if changed is not None:
-            return changed
+        if (owner, item) in self._changed:
+            return self._changed[owner, item]
         held = self._table.row(self._partition, owner, item)
         return None if held is None else decode_row(held)
 
@@ -43,6 +43,18 @@ class BatchRows:
         self._changed[owner, item] = row
         if row.wake:
             heappush(self._wakes, (row.wake, owner, item))
+
+    def drop(self, owner: bytes) -> list[tuple[bytes, Row]]:
+        """Forget a student's rows; return those that can be read, with their courses."""
+        known = {item for whose, item in self._changed if whose == owner}
+        known.update(self._table.items_of(self._partition, owner))
+        found = list[tuple[bytes, Row]]()
+        for item in sorted(known):
+            with suppress(UnreadableError):  # it goes all the same
+                row = self.of(owner, item)
+                found += [(item, row)] if row else []
+            self._changed[owner, item] = None
+        return found
 
     def waking(self, before: int) -> list[Wake]:
         """Return the rows that are to be looked at before a time.
@@ -55,14 +67,15 @@ class BatchRows:
         }
         while wakes and wakes[0][0] < before:
             wake = heappop(wakes)
-            if changed[wake[1:]].wake == wake[0]:
+            row = changed[wake[1:]]
+            if row is not None and row.wake == wake[0]:
                 found.add(wake)
         return sorted(found)
 
     def recent(self, after: int) -> list[tuple[bytes, bytes]]:
         """Return the rows in which an event waits that is after a time."""
         changed = self._changed
-        found = [key for key, row in changed.items() if row.newest > after]
+        found = [key for key, row in changed.items() if row and row.newest > after]
         for owner, item, value in self._table.rows(self._partition):
             if waits_after(value, after) and (owner, item) not in changed:
                 found.append((owner, item))
@@ -70,4 +83,7 @@ class BatchRows:
 
     def changes(self) -> list[Change]:
         """Return the changed rows."""
-        return [(owner, item, encode_row(row)) for (owner, item), row in self._changed.items()]
+        return [
+            (owner, item, None if row is None else encode_row(row))
+            for (owner, item), row in self._changed.items()
+        ]

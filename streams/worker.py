@@ -127,7 +127,7 @@ class Worker:
         id_key = settings.read_id_key()
         written = {
             "alerts": topic("grade-alerts"), "posted": topic("grade-alerts-posted"),
-            "state": state, "changelog": changelog, "refused": refused,
+            "state": state, "actions": acted, "changelog": changelog, "refused": refused,
         }  # fmt: skip
         self.table.source = events.name
         self.table.data.wake_of = wake_of

@@ -16,7 +16,7 @@ from streams.agents import REFUSED_BYTES, Intake, Scoring, Topic
 from streams.core import canvas, events, flow, rules
 from streams.core.clock import ITEM, OWNER
 from streams.core.events import Control
-from streams.core.flow import Fate
+from streams.core.fates import Fate
 from streams.core.intake import Reader
 from streams.core.replay import announcement
 from streams.engine.fetch import RecordBatch
@@ -43,12 +43,13 @@ WRITTEN = {
     "alerts": Topic("grade-alerts", 4),
     "posted": Topic("grade-alerts-posted", 4),
     "state": Topic("grade-alerts-state", 4),
+    "actions": Topic("grade-alert-actions", 4),
     "changelog": Topic("grade-scores-changelog", 4),
     "refused": REFUSED,
 }
 
 
-ALERTS = ("alerts", "posted", "state")
+ALERTS = ("alerts", "posted", "state", "actions")
 
 
 class Record(NamedTuple):
@@ -186,7 +187,9 @@ LIVING = rules.Rules.model_validate(
 )  # fmt: skip
 
 
-def canonical(values: Sequence[bytes], in_force: rules.Rules = FOUR_RULES) -> list[Record]:
+def canonical(
+    values: Sequence[bytes], in_force: rules.Rules = FOUR_RULES, erased: int | None = None
+) -> list[Record]:
     """Return the records of ``grade-events``, on one partition: rules, events, watermarks."""
     reader = Reader()
     announced = events.encode(announcement(in_force, moment(0)))
@@ -199,6 +202,10 @@ def canonical(values: Sequence[bytes], in_force: rules.Rules = FOUR_RULES) -> li
             latest = max(latest, taken.event_time)
             kept.append(Record(0, record.timestamp, None, watermark(latest)))
     kept.append(kept[-1]._replace(value=watermark(moment(3600))))
+    if erased is not None:
+        tenant = str(json.loads(kept[1].value or b"")["tenant"])
+        gone = Control(kind="erase", at=moment(70), tenant=tenant, student_id="48")
+        kept.insert(erased, kept[0]._replace(value=events.encode(gone)))
     return [record._replace(offset=number) for number, record in enumerate(kept)]
 
 
@@ -237,6 +244,26 @@ def test_no_cut_into_batches_changes_rows_alerts_or_fates(
     records = canonical(TIMELINE, in_force)
 
     assert scored(records, cuts) == scored(records, set())
+
+
+@pytest.mark.parametrize("in_force", [FOUR_RULES, LIVING], ids=["at once", "living"])
+@given(cuts=st.sets(st.integers(1, 20)), here=st.integers(2, 20))
+@settings(max_examples=15, deadline=None)
+def test_no_cut_into_batches_changes_what_an_erasure_leaves(
+    in_force: rules.Rules, cuts: set[int], here: int
+) -> None:
+    records = canonical(TIMELINE, in_force, here)
+    rows, alerts, fates = scored(records, cuts)
+
+    assert (rows, alerts, fates) == scored(records, set())
+    gone = {one.key for one in alerts["grade-alert-actions"]}
+    assert all(one.value is None for one in alerts["grade-alert-actions"])
+    kept = {one.key: one.value for one in alerts["grade-alerts-state"]}
+    told = {
+        one.key for one in alerts["grade-alerts-state"]
+        if one.value and json.loads(one.value)["student_id"] == "48"
+    }  # fmt: skip
+    assert {key for key in told if kept[key] is None} <= gone
 
 
 def test_living_alerts_come_with_the_clock_and_last_states_are_kept_by_fingerprint() -> None:
@@ -300,6 +327,7 @@ def test_no_alert_header_holds_a_student_id() -> None:
     fall = a_course_grade_change("4815162342", current=(90.0, 60.0))
     _, alerts, _ = scored(canonical([fall]), set())
 
+    assert alerts.pop("grade-alert-actions") == []
     for told in alerts.values():
         assert told
         assert all(b"4815162342" not in value for one in told for _, value in one.headers)

@@ -14,8 +14,9 @@ from streams.core import events
 from streams.core.alerts import Place, Writer, headers
 from streams.core.clock import State, decode_state, encode_state
 from streams.core.events import Control
+from streams.core.fates import Fate
 from streams.core.feeds import WATCHED, hear
-from streams.core.flow import Fate, Partition
+from streams.core.flow import Partition
 from streams.core.replay import HeldRows, Replay
 from streams.core.rules import load
 from tests.core.test_living import played, shown

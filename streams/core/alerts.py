@@ -5,7 +5,6 @@ Nothing here reads a clock: every alert is a function of the log, so a replay wr
 
 from __future__ import annotations
 
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
@@ -14,6 +13,7 @@ from msgspec import Struct
 from streams.core.conditions import decimal, size_of
 from streams.core.events import Instant, Percent, student_key
 from streams.core.evidence import Evidence
+from streams.core.fingerprints import fingerprint, keyed
 from streams.core.rule_parts import Severity
 from streams.core.rules import Kind
 from streams.core.sentences import SCORE_OF, feed_summary, feed_words, own_words, summary
@@ -102,7 +102,11 @@ _encoder: Final = msgspec.json.Encoder()
 
 
 class Writer:
-    """Makes alerts of transitions."""
+    """Makes alerts of transitions.
+
+    Attributes:
+        key: What their ids are keyed with.
+    """
 
     def __init__(self, id_key: bytes, place: Place) -> None:
         """Remember the key and the place.
@@ -112,7 +116,7 @@ class Writer:
                 turned back by trying them all.
             place: The partition that evidence points to.
         """
-        self._key = id_key
+        self.key = id_key
         self._place = place
 
     def tell(self, step: Transition, who: Who, rules_hash: str, clock: Instant) -> Iterator[Told]:
@@ -149,12 +153,12 @@ class Writer:
             clock: Of the partition.
         """
         rule, silent, tenant = step.rule, step.silent, step.silent.tenant
-        fingerprint = self._keyed(tenant, rule.id, OPERATOR)
+        known_by = keyed(self.key, tenant, rule.id, OPERATOR)
         text, opened = rule.text, step.transition == "opened"
         looked_at = {"due": step.at} if opened else {"since": silent.heard}
         alert = Alert(
-            alert_id=self._keyed(fingerprint, silent.heard, silent.began.event_id),
-            fingerprint=fingerprint,
+            alert_id=keyed(self.key, known_by, silent.heard, silent.began.event_id),
+            fingerprint=known_by,
             seq=step.seq,
             state="firing" if opened else "resolved",
             transition=step.transition,
@@ -181,15 +185,15 @@ class Writer:
     def _ids(self, step: Transition, who: Who, audience: str) -> tuple[str, str]:
         """Return fingerprint and alert id."""
         view, posted = "posted" if step.posted else "unposted", audience == POSTED
-        about = (who.tenant, step.rule.id, who.student_id, who.course_id, view)
-        fingerprint = self._keyed(*about, step.episode.subject, *([POSTED] if posted else []))
-        return fingerprint, self._keyed(fingerprint, _id_of(step.episode.began, posted=posted))
+        subject = step.episode.subject
+        known_by = fingerprint(self.key, who, step.rule.id, view, subject, posted=posted)
+        return known_by, keyed(self.key, known_by, _id_of(step.episode.began, posted=posted))
 
     def _alert(
         self, step: Transition, who: Who, rules_hash: str, clock: Instant, audience: str
     ) -> Alert:
         rule, episode = step.rule, step.episode
-        fingerprint, alert_id = self._ids(step, who, audience)
+        known_by, alert_id = self._ids(step, who, audience)
         size = size_of(rule, step.before, step.after)
         period = episode.subject if rule.kind is not Kind.ASSIGNMENT_DROP else None
         current = "current_score" if step.posted else "unposted_current_score"
@@ -197,7 +201,7 @@ class Writer:
         text = rule.text
         return Alert(
             alert_id=alert_id,
-            fingerprint=fingerprint,
+            fingerprint=known_by,
             seq=episode.seq,
             state="resolved" if step.transition == "resolved" else "firing",
             transition=step.transition,
@@ -260,9 +264,6 @@ class Writer:
             event_time=cause.event_time,
             event_id=_id_of(cause, posted=posted),
         )
-
-    def _keyed(self, *content: str | None) -> str:
-        return blake2b(_encoder.encode(content), key=self._key, digest_size=16).hexdigest()
 
 
 def _id_of(cause: Cause, *, posted: bool) -> str:

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from streams.core.erasure import Erasure
 from streams.core.events import Control, Instant
 from streams.core.instants import checked, instant, milliseconds
 from streams.core.packed import pack, unpack
@@ -70,6 +71,7 @@ class State(Struct, frozen=True, omit_defaults=True, gc=False):
         since: From where on they judge.
         heard: When the latest event of each tenant was; of the first partition only.
         silent: The alerts about feeds that are open, by rule and tenant; likewise.
+        erased: Who was erased, by `erasure.mark`.
     """
 
     topic: str = ""
@@ -81,6 +83,7 @@ class State(Struct, frozen=True, omit_defaults=True, gc=False):
     since: Since = Since()
     heard: dict[str, Instant] = {}
     silent: tuple[Silent, ...] = ()
+    erased: dict[str, Erasure] = {}
 
 
 def with_watermark(state: State, told: Control, grace: int) -> State:

@@ -110,16 +110,19 @@ NO_RULES: Final = Raw(b"")
 class Control(
     Struct, tag_field="type", tag="control", frozen=True, kw_only=True, omit_defaults=True
 ):
-    """A record that steers the flow and is about no student. Unknown kinds are passed over."""
+    """A record that steers the flow and is no event. Unknown kinds are passed over."""
 
-    kind: str  # "watermark" or "rules"
-    at: Instant = ""  # how far the raw partition has come; when the rules were announced
+    kind: str  # "watermark", "rules" or "erase"
+    at: Instant = ""  # how far the raw partition has come; when rules or an erasure were announced
     topic: str = ""  # of a watermark: the raw topic's full name
     partition: int = 0  # of a watermark: which partition of the raw topic
     partitions: int = 0  # of a watermark: how many the raw topic has
     heard: dict[str, Instant] = {}  # of a watermark: when each tenant's latest event was
     rules: Raw = NO_RULES  # the canonical set, inline
     rules_hash: str = ""
+    tenant: str = ""  # of an erasure: whose student
+    student_id: str = ""
+    fingerprints: tuple[str, ...] = ()  # of an erasure: of the alerts about them
 
 
 GradeEvent = CourseGradeChange | GradeChange | GradeOverride

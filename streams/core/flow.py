@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
@@ -13,7 +12,10 @@ from streams.core import at_once, events, feeds, life, scores, waking
 from streams.core.alerts import Told
 from streams.core.canvas import Refusal
 from streams.core.clock import Since, State, with_watermark
+from streams.core.erasure import Erasure, covers, mark
 from streams.core.events import Control, Instant, Reason, student_key
+from streams.core.fates import Fate
+from streams.core.fingerprints import possible
 from streams.core.history import Standing
 from streams.core.instants import checked, instant, milliseconds
 from streams.core.packed import NO_TIMER
@@ -32,27 +34,6 @@ if TYPE_CHECKING:
     from streams.core.rows import Row
     from streams.core.tracks import Cause
     from streams.core.transitions import Transition
-
-
-class Fate(StrEnum):
-    """What became of a record, the first that applies. Return value, metric label, page's word."""
-
-    # intake
-    REFUSED = "refused"
-    IGNORED = "ignored"  # a live event that is none of the three
-    PASSED = "passed"
-    # scoring (and refused)
-    CONTROL = "control"
-    DUPLICATE = "duplicate"
-    ALERTED = "alerted"
-    LATE = "late"  # a newer event of its fact was there before
-    KEPT = "kept"
-
-
-INTAKE_FATES: Final = (Fate.REFUSED, Fate.IGNORED, Fate.PASSED)
-SCORING_FATES: Final = (
-    Fate.CONTROL, Fate.REFUSED, Fate.DUPLICATE, Fate.ALERTED, Fate.LATE, Fate.KEPT,
-)  # fmt: skip
 
 
 class Passed(Struct, frozen=True, gc=False):
@@ -74,6 +55,7 @@ class Outcome(Struct, frozen=True, gc=False):
         no_baseline: An override could not be judged, for want of a score to measure it against.
         gaps: How often what an event says was before is not what was known.
         failures: Bugs of ours that kept single rows from being looked at.
+        erased: Fingerprints of alerts that nobody is to know of any longer.
     """
 
     fate: Fate
@@ -82,6 +64,7 @@ class Outcome(Struct, frozen=True, gc=False):
     no_baseline: bool = False
     gaps: int = 0
     failures: tuple[Exception, ...] = ()
+    erased: tuple[str, ...] = ()
 
 
 def take_in(reader: Reader, value: bytes | None, timestamp: int) -> Passed | Refusal | None:
@@ -157,6 +140,10 @@ class Partition:
 
     def _score(self, event: GradeEvent, at: Position) -> Outcome:
         owner, item = student_key(event.tenant, event.student_id), event.course_id.encode()
+        if self.state.erased and covers(
+            self.state.erased, mark(self._writer.key, owner), at.offset, event.event_time
+        ):
+            return Outcome(Fate.ERASED)
         who = Who(event.tenant, event.student_id, event.course_id)
         rules, held = self.rules, self._rows.of(owner, item)
         before = held
@@ -190,6 +177,8 @@ class Partition:
                 return self._watermark(told, cause)
             if told.kind == "rules":
                 return self._switch(told, offset, cause)
+            if told.kind == "erase":
+                return self._erase(told, offset)
         except ValueError:
             refusal = Refusal(Reason.INTERNAL, f"a control record of kind {told.kind} that is none")
             return Outcome(Fate.REFUSED, refusal=refusal)
@@ -255,6 +244,19 @@ class Partition:
             self.state, rules=canonical, since=Since(offset, horizon)
         )
         return Outcome(Fate.CONTROL, tuple(self._told))
+
+    def _erase(self, told: Control, offset: int) -> Outcome:
+        """Forget a student: rows, what is known of alerts, and events to come of before."""
+        if not (told.tenant and told.student_id):
+            raise ValueError("an erasure of nobody")
+        owner, rules = student_key(told.tenant, told.student_id), self.rules.rules.students
+        ids, gone = [rule.id for rule in rules], set(told.fingerprints)
+        for item, row in self._rows.drop(owner):
+            gone |= possible(self._writer.key, ids, _who(owner, item), row)
+        erasure = Erasure(offset, checked(told.at))
+        erased = {**self.state.erased, mark(self._writer.key, owner): erasure}
+        self.state = msgspec.structs.replace(self.state, erased=dict(sorted(erased.items())))
+        return Outcome(Fate.CONTROL, erased=tuple(sorted(gone)))
 
     def _settle(
         self, row: Row, who: Who, upto: Instant | None = None

@@ -23,6 +23,9 @@ class Rows(Protocol):
     def keep(self, owner: bytes, item: bytes, row: Row) -> None:
         """Keep it."""
 
+    def drop(self, owner: bytes) -> Iterable[tuple[bytes, Row]]:
+        """Forget a student's rows; return those that can be read, with their courses, in order."""
+
     def waking(self, before: int) -> Iterable[tuple[int, bytes, bytes]]:
         """Return the rows that are to be looked at before a time: when, owner, item."""
 

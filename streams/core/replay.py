@@ -46,12 +46,18 @@ class HeldRows:
         if row.wake:
             heappush(self._wakes, (row.wake, owner, item))
 
+    def drop(self, owner: bytes) -> list[tuple[bytes, Row]]:
+        """Forget a student's rows, and return them with their courses."""
+        items = sorted(item for whose, item in self.rows if whose == owner)
+        return [(item, self.rows.pop((owner, item))) for item in items]
+
     def waking(self, before: int) -> list[tuple[int, bytes, bytes]]:
         """Return, and forget, what is to be looked at before a time: whoever asks looks at it."""
         due: dict[tuple[int, bytes, bytes], None] = {}
         while self._wakes and self._wakes[0][0] < before:
             wake, owner, item = heappop(self._wakes)
-            if self.rows[owner, item].wake == wake:
+            row = self.rows.get((owner, item))
+            if row is not None and row.wake == wake:
                 due[wake, owner, item] = None
         return [*due]
 

@@ -71,6 +71,13 @@ class Overlay:
             if number == partition and held is not None and not is_reserved(owner):
                 yield owner, item, held
 
+    def items_of(self, partition: int, owner: Owner) -> set[Item]:
+        """Return what an owner has rows of in a partition, or had in this round."""
+        found = set(self._store.partitions[partition].owners.get(owner, ()))
+        for changes in (self._sealed.rows, self._open.rows):
+            found.update(item for at, whose, item in changes if (at, whose) == (partition, owner))
+        return found
+
     def stage(self, partition: int, changes: Iterable[Change]) -> None:
         """Add a worked batch's changes."""
         self._open.add(partition, changes, self._store.wake_of)
