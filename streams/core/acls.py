@@ -45,6 +45,8 @@ class Role(StrEnum):
     """Reads ``grade-access-audit``: who saw what."""
     REFUSED = "refused"
     """Reads ``grade-events-refused``: ``gradewatch events refused list`` and ``show``."""
+    PRIVACY = "privacy"
+    """Hands out and erases what is held of a student: ``gradewatch privacy``."""
     PRODUCER = "producer"
     """Writes the raw topic: your forwarder, ``gradewatch events send``; with refused: ``retry``."""
     ACLS = "acls"
@@ -147,6 +149,8 @@ def required(
         case Role.ALERTS | Role.POSTED | Role.AUDIT | Role.REFUSED:
             read = [specs[name] for name in _READ[role]]
             return [*_of_reader(reader_group, read)]
+        case Role.PRIVACY:
+            return [*_of_privacy(topics, group)]
         case Role.PRODUCER:
             return [_topic(Operation.WRITE, specs[RAW], "no event can be sent to it")]
         case Role.ACLS:
@@ -159,6 +163,8 @@ def _of_worker(topics: Topics, group: str, *, transactions: bool) -> Iterator[Ac
         RAW: "intake has nothing to read",
         EVENTS: "scoring has nothing to read",
         CHANGELOG: "rows cannot be restored",
+        ALERTS: "earlier steps of an alert are not shown",
+        POSTED: "earlier steps of a posted alert are not shown",
         STATE: "alerts cannot be listed",
         ACTIONS: "what people did about alerts is not seen",
         RULES: "no worker starts: it compares its rules with those in force",
@@ -207,6 +213,16 @@ def _of_operator(topics: Topics, group: str) -> Iterator[Acl]:
     yield _acl(Operation.READ, Resource.GROUP, group, "workers cannot be listed or removed")
     why = "the workers' transactions are not seen, hanging ones among them"
     yield _acl(Operation.DESCRIBE, Resource.TRANSACTIONAL_ID, f"{group}-", why, prefixed=True)
+
+
+def _of_privacy(topics: Topics, group: str) -> Iterator[Acl]:
+    for spec in topics.specs:
+        if spec.entry.name in {EVENTS, CHANGELOG, ALERTS, POSTED, STATE, ACTIONS, AUDIT}:
+            yield _topic(Operation.READ, spec, "what it holds of a student is not found")
+        if spec.entry.name == EVENTS:
+            yield _topic(Operation.WRITE, spec, "no erasure gets into the log")
+    why = "whether workers have come to an erasure is not seen"
+    yield _acl(Operation.DESCRIBE, Resource.GROUP, group, why)
 
 
 def _of_reader(group: str | None, specs: list[Spec]) -> Iterator[Acl]:
