@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-crash test-containers mutate check web-token fix bench lock clean
+.PHONY: help setup demo test test-crash test-containers mutate check web-token fix bench screenshots lock clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -60,6 +60,9 @@ fix: $(READY) ## format and mend what ruff can mend
 
 bench: $(READY) ## measure beside Kafka Streams and Faust (WHAT=headline, latency, restore, rows, memory, stages, transactions)
 	@exec $(BIN)/python -m benchmarks.$(or $(WHAT),flow) $(ARGS)
+
+screenshots: $(READY) ## make the README's pictures anew, of the demo as it runs
+	@exec $(BIN)/python -m tests.browser.screenshots
 
 # The image's two files hold what requirements.lock holds of them, and no other versions.
 LOCK := .venv-lock/bin/uv pip compile --universal --python-version 3.11 --generate-hashes \

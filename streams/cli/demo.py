@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
@@ -30,17 +31,23 @@ from streams.cli.process import WorkerProcess
 from streams.cli.reading import reader
 from streams.errors import BrokerError, GradewatchError
 from streams.player import play
-from streams.settings import Settings, load
+from streams.settings import Settings, load, shipped
 from streams.simulator import semester
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
     from streams.cli.process import Numbers
     from streams.security import Kafka
 
-DEFAULT_RATE: Final = 400
-"""Events a second while somebody watches; without a terminal it plays flat out."""
+LIVE: Final = 2_000
+"""Events at the semester's end that come while somebody watches; those before come at once."""
+
+LIVE_RATE: Final = 20
+"""How many of them come a second."""
+
+RULES: Final = "rules/university.yaml"
+"""What alerts in a demo, unless GRADEWATCH_RULES names others: rules for people, that settle."""
 
 INTERRUPTED: Final = 130
 
@@ -63,24 +70,30 @@ class Summary(NamedTuple):
 @click.option("--events", "count", type=click.IntRange(1), default=20_000, show_default=True)
 @click.option("--seed", type=int, default=1, show_default=True, help="Other seed, other semester.")
 @click.option(
-    "--rate", type=click.IntRange(1), help="Events a second.  [default: 400; --exit: all]"
+    "--rate",
+    type=click.IntRange(1),
+    help="Events a second.  [default: all at once, but for the last 2,000: 20 a second]",
 )
 @click.option("--exit", "leave", is_flag=True, help="Stop after the last event, with a summary.")
 def demo(count: int, seed: int, rate: int | None, *, leave: bool) -> int:
-    """Play a simulated semester through the whole flow and show its alerts.
+    """Play a simulated semester through the whole flow: alerts here, and pages in a browser.
 
-    Uses KAFKA_BOOTSTRAP_SERVERS if set, else an embedded Kafka of its own, with fresh data each
-    time. Ctrl-C stops everything it started.
+    Most of it comes at once, so that there is something to look at; its last weeks come live. Uses
+    KAFKA_BOOTSTRAP_SERVERS if set, else an embedded Kafka of its own, with fresh data each time.
+    Ctrl-C stops everything it started.
 
     Exit codes: 0 done, 1 the summary does not add up, 69 Kafka unavailable, 78 configuration,
     130 stopped by Ctrl-C.
     """
     with _interruptible(), ExitStack() as started:
-        settings = _with_kafka(load(), started)
+        chosen = load()
+        if "rules" not in chosen.model_fields_set:
+            chosen = chosen.model_copy(update={"rules": shipped(RULES)})
+        settings = _with_kafka(chosen, started)
         _make_topics(settings)
         log = settings.data_dir / "demo-worker.log"
         worker = started.enter_context(WorkerProcess(settings, log))
-        click.echo(f"worker ready; web views at {worker.url}/api/v1/students/ID")
+        click.echo(f"worker ready; pages at {worker.url}/")
         try:
             return asyncio.run(_play(settings, worker, count, seed, rate, leave=leave))
         except KeyboardInterrupt:
@@ -128,8 +141,6 @@ async def _play(
     leave: bool,
 ) -> int:
     """Play the semester, show what comes of it, and return the exit code."""
-    if rate is None and not leave:
-        rate = DEFAULT_RATE
     kafka, raw = admin.bootstrap(settings), settings.topic(settings.raw_topic)
     console, shown = Console(highlight=False, soft_wrap=True), Counter[str]()
     alerts = asyncio.create_task(
@@ -140,9 +151,17 @@ async def _play(
         records = semester(seed, count, datetime.fromtimestamp(time.time(), UTC))
         with _bars(console) as bars:
             playing, scoring = bars.add_task("played", total=count), bars.add_task("scored")
-            player = asyncio.create_task(
-                play(records, kafka, raw, rate, lambda done: bars.update(playing, completed=done))
-            )
+            at_once = 0 if rate is not None else count if leave else max(0, count - LIVE)
+
+            def progress(before: int) -> Callable[[int], None]:
+                return lambda done: bars.update(playing, completed=before + done)
+
+            first = islice(records, at_once)
+            await play(first, kafka, raw, None, progress(0))
+            if at_once and not leave:
+                console.print(f"look at it: {worker.url}/; the rest of the semester comes live")
+            rest = play(records, kafka, raw, rate or LIVE_RATE, progress(at_once))
+            player = asyncio.create_task(_sum(at_once, rest))
             numbers = await _until_worked(worker, player, bars, scoring)
             seconds = time.monotonic() - started
             await _until_shown(shown, numbers)
@@ -150,11 +169,15 @@ async def _play(
         console.print("\n".join(told.lines))
         if leave:
             return 0 if told.adds_up else 1
-        console.print(f"\nthe worker goes on; ask it at {worker.url} until Ctrl-C")
+        console.print(f"\nthe worker goes on; its pages are at {worker.url}/ until Ctrl-C")
         await asyncio.Event().wait()
         return 0
     finally:
         alerts.cancel()
+
+
+async def _sum(before: int, played: Awaitable[int]) -> int:
+    return before + await played
 
 
 async def _show_alerts(kafka: Kafka, topic: str, console: Console, shown: Counter[str]) -> None:

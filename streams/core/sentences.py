@@ -58,6 +58,9 @@ def summary(step: Transition, size: Decimal | None) -> str:
 def _what(step: Transition, size: Decimal | None) -> str:
     rule, far = step.rule, "" if size is None else plain(abs(size))
     score = "Current score" if step.posted else "Current score, unposted work included,"
+    if size is None and isinstance(rule, ScoreDrop | ScoreSlide | OverrideGap):
+        what = "The override" if isinstance(rule, OverrideGap) else score
+        return f"{what} is gone ({{moved}})"
     if isinstance(rule, ScoreDrop):
         return f"{score} fell {far}{_unit(rule)} ({{moved}})"
     if isinstance(rule, ScoreSlide):

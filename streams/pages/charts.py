@@ -22,7 +22,7 @@ FEW: Final = 5
 SPARK: Final = (132, 36)
 """Width and height of a sparkline."""
 
-CHART: Final = (480, 190)
+CHART: Final = (360, 210)
 """Width and height of a chart of a course."""
 
 _PAD: Final = 4
@@ -182,7 +182,7 @@ def course_chart(row: Mapping[str, Any], days: tuple[str, str]) -> Chart:
     ]
     marks = tuple(
         Mark(across(when), down(alert["after"]), alert["severity"], alert["alert_id"])
-        for alert in row.get("alerts") or ()
+        for alert in reversed(row.get("alerts") or ())  # the loudest is drawn over the others
         if alert.get("after") is not None and (when := _day(alert["event_time"][:10])) is not None
     )
     override = row.get("override_score")

@@ -167,8 +167,9 @@ def _environment() -> Environment:
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     made.filters |= {
-        "day": words.day, "clock": words.clock, "moment": words.moment, "number": words.number,
-        "count_of": words.count, "size": words.size, "sentence": words.sentence,
+        "day": words.day, "clock": words.clock, "moment": words.moment, "readable": words.readable,
+        "number": words.number, "count_of": words.count, "size": words.size,
+        "sentence": words.sentence,
     }  # fmt: skip
     made.globals |= {
         "asset": linked.url, "word": words.word, "words": words, "page": links.page,

@@ -3,6 +3,7 @@ people."""  # noqa: D205, D209 - one thought
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
@@ -96,6 +97,9 @@ def word(words: Mapping[str, str], key: object) -> str:
     return words.get(str(key), str(key).replace("_", " "))
 
 
+_INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT[\d:]{8}(?:\.\d+)?Z")
+
+
 @lru_cache(maxsize=4096)
 def day(instant: str) -> str:
     """Return the day of an instant, or a day, as people write it.
@@ -135,6 +139,16 @@ def moment(instant: str) -> str:
     return f"{day(instant)}, {clock(instant)}" if clock(instant) else instant
 
 
+def readable(text: str) -> str:
+    """Return a text with the instants in it as people write them.
+
+    Example:
+        >>> readable("Ask what happened around 2026-09-04T16:26:34.552Z; it may be nothing.")
+        'Ask what happened around 4 Sep 2026, 16:26 UTC; it may be nothing.'
+    """
+    return _INSTANT.sub(lambda found: moment(found[0]), text)
+
+
 def number(value: float | None) -> str:
     """Return a number as people write it; a dash for none.
 
@@ -149,10 +163,11 @@ def count(value: float) -> str:
     """Return how many, with thousands set apart; of few, tenths too.
 
     Example:
-        >>> count(1234567), count(4810.4), count(12.25)
-        ('1,234,567', '4,810', '12.2')
+        >>> count(1234567), count(4810.4), count(12.25), count(0.0)
+        ('1,234,567', '4,810', '12.2', '0')
     """
-    return f"{value:,.1f}" if isinstance(value, float) and value < 100 else f"{value:,.0f}"
+    told = f"{value:,.1f}" if isinstance(value, float) and value < 100 else f"{value:,.0f}"
+    return told.removesuffix(".0")
 
 
 def sentence(alert: Mapping[str, Any]) -> str:
@@ -165,7 +180,7 @@ def sentence(alert: Mapping[str, Any]) -> str:
         >>> sentence({"rule": "r", "summary": "Call the office."})
         'Call the office.'
     """
-    summary = str(alert["summary"])
+    summary = readable(str(alert["summary"]))
     said, found, rest = summary.partition(f"; rule {alert['rule']}")
     if not found:
         return summary

@@ -12,6 +12,7 @@ import pytest
 
 from streams.settings import environment, load
 from tests.kafka.running import until
+from tests.on_dicts import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,7 +63,7 @@ def test_it_runs_to_the_end_without_a_terminal_and_its_summary_adds_up(data_dir:
     assert sum(line.startswith("adds up ") for line in lines) == 3
     assert "WRONG" not in told
     assert any(" score_drop  student " in line for line in lines)
-    assert any(line.startswith("worker ready; web views at http://127.0.0.1:") for line in lines)
+    assert any(line.startswith("worker ready; pages at http://127.0.0.1:") for line in lines)
     assert "\x1b" not in told
     assert left(data_dir) == []
 
@@ -76,7 +77,8 @@ def test_it_runs_to_the_end_without_a_terminal_and_its_summary_adds_up(data_dir:
     ],
 )
 def test_however_it_ends_nothing_goes_on_running(data_dir: Path, end: signal.Signals) -> None:
-    with started(data_dir, "--events", "100000", "--rate", "200") as demo:
+    at_once = {"GRADEWATCH_RULES": str(ROOT / "rules.yaml")}
+    with started(data_dir, "--events", "100000", "--rate", "200", **at_once) as demo:
         assert demo.stdout is not None
         for line in demo.stdout:
             if " score_drop " in line or " override_" in line:

@@ -44,7 +44,7 @@ def test_all_courses_have_one_scale() -> None:
     drawn = [charts.course_chart(row, days) for row in rows]
 
     assert len({(each.grid, each.first_day, each.last_day) for each in drawn}) == 1
-    assert drawn[0].grid[0] == (166, 0)
+    assert drawn[0].grid[0] == (186, 0)
     assert drawn[0].grid[-1] == (10, 100)
 
 
@@ -52,7 +52,7 @@ def test_a_score_stands_where_its_percent_is() -> None:
     row = {"history": [["2026-09-01", 0.0], ["2026-09-03", 50.0], ["2026-09-05", 130.0]]}
     drawn = charts.course_chart(row, charts.span([row]))
 
-    assert drawn.line == "34,166 250,88 466,10"  # what is above 100 stands at the edge
+    assert drawn.line == "34,186 190,98 346,10"  # what is above 100 stands at the edge
 
 
 def test_alerts_and_overrides_are_marked_where_they_are() -> None:
@@ -60,7 +60,7 @@ def test_alerts_and_overrides_are_marked_where_they_are() -> None:
     drawn = charts.course_chart(row, charts.span([row]))
 
     assert [mark.severity for mark in drawn.marks] == ["info"]
-    assert drawn.override == round(10 + 156 * (1 - 84 / 100))
+    assert drawn.override == round(10 + 176 * (1 - 84 / 100))
 
 
 def test_every_score_is_in_one_bar_of_the_histogram() -> None:
