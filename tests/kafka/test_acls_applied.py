@@ -77,10 +77,10 @@ def test_a_plan_is_carried_out_and_then_nothing_is_missing(boss: Shell, namespac
     who = f"--principal User:{namespace} --role worker"
 
     planned = boss.done(f"topics acls plan {who}", code=2)
-    assert planned.endswith("changes: 28 to add, 0 denied\n")
+    assert planned.endswith("changes: 30 to add, 0 denied\n")
     assert f"+ allow User:{namespace} WRITE on topic {namespace}-grade-alerts\n" in planned
     assert "add --yes" in boss.refused(f"topics acls apply {who}")
-    assert "done: 28 added" in boss.done(f"topics acls apply --yes {who}")
+    assert "done: 30 added" in boss.done(f"topics acls apply --yes {who}")
     assert boss.done(f"topics acls plan {who}") == "no change: 0 to add, 0 denied\n"
     assert boss.done(f"topics acls apply {who}") == "no change: 0 to add, 0 denied\n"
 
