@@ -77,5 +77,5 @@ def mount(app: web.Application, worker: Worker, door: Door) -> None:
     for route in ROUTES:
         handler = gate.handler(route, route.handler(answering))
         app.router.add_route(route.method, route.path, handler)
-        if route.method == "GET":
+        if route.method == "GET" and route.answer != "stream.listen":  # it has no end to wait for
             app.router.add_route("HEAD", route.path, handler)
