@@ -174,6 +174,30 @@ def test_no_note_runs_as_a_script(live: Live) -> None:
     assert (complaints, dialogs) == ([], [])
 
 
+def test_who_runs_it_sees_all_workers_and_no_scores(live: Live) -> None:
+    page = live.visit("ops")
+    page.get_by_role("link", name="Operations").click()
+    page.get_by_role("heading", name="Operations").wait_for()
+    told = page.get_by_role("main").inner_text()
+    assert "2 of 2" in told
+    assert {"first", "second"} <= set(told.split())
+    assert "Alerts when the current score falls by 10 points or more at once." in told
+    assert "71.5" not in told
+
+
+def test_who_is_a_student_sees_what_is_posted_of_themselves(live: Live) -> None:
+    page = live.visit("stu", worker=1)
+    page.get_by_role("link", name="84.25 → 71.5").click()
+    page.get_by_role("heading", level=1, name="84.25 → 71.5").wait_for()
+    assert not page.get_by_role("button", name="Save").count()
+    page.goto("/students/48")
+    assert "71.5" in page.get_by_role("main").inner_text()
+    assert page.goto("/students/49").status == 404  # type: ignore[union-attr]
+    page.get_by_role("button", name="Sign out").click()
+    page.get_by_label("Token").wait_for()
+    assert page.context.request.get("/api/v1/me").status == 401
+
+
 def test_a_worker_that_dies_is_missed_by_nobody(live: Live) -> None:
     """The other answers for its students, with the notes of both; so does one that comes anew."""
     live.workers[0].kill()
