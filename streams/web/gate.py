@@ -17,7 +17,7 @@ from aiohttp import web
 
 from streams.access.doors import COOKIE, Denied
 from streams.access.entries import Entry, subject
-from streams.access.roles import ANYBODY_HERE, Right
+from streams.access.roles import Person, Right, Role
 from streams.core.instants import instant
 from streams.errors import place
 from streams.security import is_loopback
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     from streams.access.audit import Audit
     from streams.access.doors import Door
-    from streams.access.roles import Person
     from streams.web.peers import Peers
     from streams.web.routes import Handler as Answers
     from streams.web.routes import Route
@@ -62,7 +61,8 @@ HEADERS: Final = {
 PURPOSE: Final = "X-Gradewatch-Purpose"
 """The header that says what something is looked at for; it goes into the access audit."""
 
-NOBODY: Final = "anonymous"
+NOBODY: Final = Person("anonymous", Role.STUDENT, "", frozenset(), frozenset())
+"""Who asks for what is open to anybody: they see nothing of anybody."""
 
 
 @dataclass
@@ -73,6 +73,7 @@ class _Seen:
     asked: Asked | None = None
     is_hop: bool = False
     outcome: str = "allowed"
+    is_kept: bool = False
 
 
 _SEEN: Final = web.RequestKey("seen", _Seen)
@@ -146,8 +147,10 @@ class Gate:
 
         return around
 
-    async def prepare(self, _: web.Request, response: web.StreamResponse) -> None:
-        """A response that is about to go carries `HEADERS`."""
+    async def prepare(self, request: web.Request, response: web.StreamResponse) -> None:
+        """A response that is about to go carries `HEADERS`; one without an end is audited now."""
+        if not isinstance(response, web.Response):
+            self._keep(request)
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         response.headers["Server"] = HEADERS["Server"]
@@ -182,7 +185,7 @@ class Gate:
         if right is Right.PUBLIC:
             if request.method != "GET":  # signing in
                 self._require_rate(f"at {request.remote}")
-            return Asked(request, ANYBODY_HERE._replace(name=NOBODY), is_hop)
+            return Asked(request, NOBODY, is_hop)
         try:
             person = self.who(request)
         except Problem:
@@ -225,14 +228,15 @@ class Gate:
         """Who looked at what, and whether they were shown it, goes to the access audit."""
         seen = request[_SEEN]
         person, asked, outcome = seen.person, seen.asked, seen.outcome
-        if seen.is_hop or (person is None and outcome == "allowed"):
+        if seen.is_hop or seen.is_kept or (person is None and outcome == "allowed"):
             return
+        seen.is_kept = True
         about = asked.subject if asked else None
         purpose = request.headers.get(PURPOSE, "")[:200]
         self._audit.note(
             Entry(
                 at=instant(int(time.time() * 1000)),
-                who=person.name if person else NOBODY,
+                who=person.name if person else NOBODY.name,
                 role=person.role.value if person else "",
                 action=f"{request.method} {_route(request)}",
                 subject=subject(self._id_key, *about) if about else "",

@@ -15,7 +15,7 @@ import pytest
 from streams.access import people
 from streams.lists.news import LISTENERS
 from tests.access.files import TOKENS, everybody
-from tests.web.served import served
+from tests.web.served import audited, served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,6 +85,7 @@ def test_a_change_is_told_as_it_comes_to_whom_it_is_for(serving: Serving) -> Non
     theirs = next(one for one in alerts if one["student_id"] == "49")
     with listening(worker, "ada") as stream:
         told(stream, b"retry: ")
+        assert [(one.who, one.outcome) for one in audited(worker)] == [("ada", "allowed")]
         happens(worker, theirs, transition="updated")
         happens(worker, mine(alerts, "7"), severity="critical")
         [alert], last = told(stream, b"id: ")
