@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
@@ -18,7 +19,7 @@ def page(*parts: object, **query: object) -> str:
         >>> page("alerts", "../x")
         '/alerts/..%2Fx'
     """
-    path = "/" + "/".join(quote(str(part), safe="") for part in parts)
+    path = "/" + "/".join(_quoted(str(part)) for part in parts)
     return _with(path, {name: value for name, value in query.items() if value not in {None, ""}})
 
 
@@ -54,6 +55,11 @@ class Canvas:
     def course(self, course_id: str) -> str | None:
         """Return where Canvas shows a course."""
         return self._url and f"{self._url}{page('courses', course_id)}"
+
+
+@lru_cache(maxsize=4096)
+def _quoted(part: str) -> str:
+    return quote(part, safe="")
 
 
 def _with(path: str, query: Mapping[str, object]) -> str:

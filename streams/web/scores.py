@@ -115,16 +115,14 @@ class Scores:
         if not self._worker.follower.caught_up:
             raise not_ready(self._worker.follower.why_not())
 
-    def _history(self, asked: Asked, held: Held) -> list[Any]:
+    def _history(self, asked: Asked, held: Held) -> list[tuple[str, float]]:
         listed = held.listed
         owner = student_key(listed.tenant, listed.student_id or "")
-        item = (listed.course_id or "").encode()
+        item, unposted = (listed.course_id or "").encode(), is_unposted(held.value)
         try:
-            row = views.row_of(self._worker.table.data, owner, item, asked.person)
+            return views.past(self._worker.table.data, asked.person, owner, item, unposted=unposted)
         except UnreadableError:
             return []
-        unposted = is_unposted(held.value)
-        return list(row.get("unposted_history" if unposted else "history", ())) if row else []
 
     def _require_scope(
         self, asked: Asked, scope: frozenset[str] | None, number: str, what: str

@@ -189,6 +189,31 @@ def row_of(table: PartitionStore, owner: bytes, item: bytes, person: Person) -> 
     return shown.cut(whole, person.eyes) if shown.is_there(whole, person.eyes) else None
 
 
+def past(
+    table: PartitionStore, person: Person, owner: bytes, item: bytes, *, unposted: bool
+) -> list[tuple[str, float]]:
+    """Return a row's score history, as a person is shown it; empty where there is none for them.
+
+    Args:
+        table: The rows.
+        person: Who asks.
+        owner: The student's key.
+        item: The course.
+        unposted: Whether of the score with unposted work.
+
+    Raises:
+        UnreadableError: Another version of gradewatch wrote the row.
+    """
+    held = table.items_of(owner).get(item)
+    if held is None or (unposted and not person.eyes.unposted):
+        return []
+    if not person.sees(_tenant(owner), _student(owner), item.decode()):
+        return []
+    row = decode_row(held)
+    scores = row.scores[0] if row.scores else None
+    return history(row.staff, scores, 2) if unposted else history(row.posted, scores, 0)
+
+
 def only(found: Iterable[str]) -> str:
     """Return the one tenant that has it.
 
