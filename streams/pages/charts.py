@@ -6,6 +6,7 @@ Templates draw them as SVG. Nothing here is text for people, and nothing is mark
 from __future__ import annotations
 
 from datetime import date
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from streams.pages.words import unit
@@ -231,6 +232,7 @@ def _known(points: Sequence[Point]) -> list[tuple[int, float]]:
     return [(day, value) for day, value in numbered if day is not None and value is not None]
 
 
+@lru_cache(maxsize=1024)
 def _day(text: str) -> int | None:
     try:
         return date.fromisoformat(text).toordinal()

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+@lru_cache(maxsize=8192)
 def page(*parts: object, **query: object) -> str:
     """Return the path of a page with its query; None is left out.
 
@@ -19,7 +20,7 @@ def page(*parts: object, **query: object) -> str:
         >>> page("alerts", "../x")
         '/alerts/..%2Fx'
     """
-    path = "/" + "/".join(_quoted(str(part)) for part in parts)
+    path = "/" + "/".join(quote(str(part), safe="") for part in parts)
     return _with(path, {name: value for name, value in query.items() if value not in {None, ""}})
 
 
@@ -55,11 +56,6 @@ class Canvas:
     def course(self, course_id: str) -> str | None:
         """Return where Canvas shows a course."""
         return self._url and f"{self._url}{page('courses', course_id)}"
-
-
-@lru_cache(maxsize=4096)
-def _quoted(part: str) -> str:
-    return quote(part, safe="")
 
 
 def _with(path: str, query: Mapping[str, object]) -> str:
