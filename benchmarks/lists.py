@@ -35,6 +35,7 @@ ASKED = {
     "JSON": "/api/v1/alerts?limit=500",
     "JSON, with score histories": "/api/v1/alerts?limit=500&include=points",
     "page": "/alerts?limit=500",
+    "page of 50, as it opens": "/alerts",
 }
 
 PAUSE_SECONDS = 0.9
@@ -65,6 +66,8 @@ def main() -> None:
                 found = times(running.url + path, seconds=chosen.seconds - 5)
                 load.join()
                 print(f"{name}, {chosen.rate:,} events/s: {told(found)}", flush=True)
+        if not chosen.runs:
+            return
         rates: dict[str, list[float]] = {"nobody asks": [], "a list a second": []}
         for _ in range(chosen.runs + 1):
             for name, done in rates.items():

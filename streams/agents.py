@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("gradewatch.agents")
 
-BREATH: Final = 500
-"""Records worked on before the event loop gets a turn: about 10 ms."""
+BREATH: Final = 100
+"""Records worked on before the event loop gets a turn: some 5 ms. An answer takes several turns."""
 
 REFUSED_BYTES: Final = 1 << 20
 """Longest original value kept on ``grade-events-refused``; the topic takes 64 KiB more."""
