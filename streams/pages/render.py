@@ -5,12 +5,13 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from streams.pages import charts, linked, links, words
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 HOME: Final = "/alerts?state=firing"
 """Where people begin: the alerts that are open."""
@@ -184,9 +185,24 @@ def _environment() -> Environment:
     made.globals |= {
         "asset": linked.url, "word": words.word, "words": words, "page": links.page,
         "changed": links.changed, "spark": charts.spark, "CHART": charts.CHART,
-        "SPARK": charts.SPARK, "FEW": charts.FEW, "HOME": HOME, "unit": words.unit,
+        "SPARK": charts.SPARK, "row": _row, "FEW": charts.FEW, "HOME": HOME, "unit": words.unit,
     }  # fmt: skip
     return made
+
+
+ROWS: Final = 4096
+"""Rows of work lists that are kept as they were made, some 5 MB: lists are read again and again."""
+
+
+@lru_cache(maxsize=ROWS)
+def _made_row(alert: bytes, shown: tuple[bool, ...]) -> str:
+    row: Callable[..., str] = _environment().get_template("parts.html").module.row  # type: ignore[attr-defined]
+    return row(msgspec.json.decode(alert), *shown)
+
+
+def _row(alert: Mapping[str, Any], *shown: bool) -> str:
+    """Return a row of the work list; all that it depends on is what it is kept under."""
+    return _made_row(msgspec.json.encode(alert), shown)
 
 
 def _render(
