@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
 import psutil
@@ -65,6 +65,8 @@ def started(own: Own) -> Iterator[Own]:
         own.start()
         yield own
     finally:
+        with suppress(psutil.Error):  # its data goes: a controlled shutdown would be for nothing
+            psutil.Process(own.pid).kill()
         own.stop()
         shutil.rmtree(own.data_dir)
 

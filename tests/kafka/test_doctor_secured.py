@@ -47,6 +47,7 @@ def found(settings: Settings, role: Role, *, ahead: float = 0) -> list[Finding]:
     return [each for each in doctor.examine(patient) if each.state is not State.OK]
 
 
+@pytest.mark.crash
 def test_each_acl_of_a_worker_that_is_missing_is_named_and_no_other(
     secured_kafka: SecuredKafka, namespace: str
 ) -> None:

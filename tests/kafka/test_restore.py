@@ -124,6 +124,7 @@ def test_a_partition_serves_as_soon_as_its_own_rows_are_restored(flow: Flow) -> 
     assert_all_is_as_recomputed(flow)
 
 
+@pytest.mark.crash
 def test_a_standby_takes_over_without_reading_the_changelog_again(flow: Flow) -> None:
     flow.play(semester(41, EVENTS, END))
     with flow.workers("first", "second") as (first, second):

@@ -51,6 +51,7 @@ def run(flow: Flow, told: dict[str, Any], line: str) -> str:
     return done.output
 
 
+@pytest.mark.crash
 def test_two_workers_share_restore_and_move_with_a_workers_acls_alone(
     secured_kafka: SecuredKafka, namespace: str, tmp_path: Path
 ) -> None:

@@ -41,6 +41,7 @@ def flow(kafka: Kafka, namespace: str, tmp_path: Path) -> Flow:
     return Flow(kafka.bootstrap_servers, namespace, tmp_path)
 
 
+@pytest.mark.crash
 def test_repeated_shuffled_and_a_day_late(flow: Flow) -> None:
     """Canvas's delivery at its worst: the order of arrival decides nothing that is not said."""
     chance = random.Random(60)  # noqa: S311 - to be had again
