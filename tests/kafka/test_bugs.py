@@ -77,6 +77,7 @@ main()
 """A worker whose second assignment kills aiokafka's coordination task, as another URL does."""
 
 
+@pytest.mark.crash
 def test_a_worker_that_fell_out_of_its_group_for_good_ends_and_says_so(
     kafka: Kafka, namespace: str, tmp_path: Path
 ) -> None:

@@ -93,6 +93,7 @@ def students(flow: Flow) -> Iterator[tuple[int, str, str]]:
         yield partition_of(student_key(tenant, student), partitions), tenant, student
 
 
+@pytest.mark.crash
 def test_a_partition_serves_as_soon_as_its_own_rows_are_restored(flow: Flow) -> None:
     """An open transaction keeps one partition from being whole; the others do not wait for it."""
     records = semester(40, 2 * EVENTS, END)

@@ -102,6 +102,7 @@ def test_a_worker_amid_a_batch_ends_while_kafka_is_away_and_the_next_one_complet
     assert len(students) == len(fall)
 
 
+@pytest.mark.crash
 def test_a_worker_that_comes_back_at_once_on_another_port_works(flow: Flow, tmp_path: Path) -> None:
     """Kafka still knows the first one: a static member stays so long after it has gone."""
     for _ in range(2):
