@@ -53,6 +53,7 @@ def _read(people: People, text: str) -> Iterator[tuple[int, str, Assignment | No
     """Yield each line: its number, what is wrong with it, what it says."""
     reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), strict=True)
     roles = {one.name: one.role for one in people.people}
+    tenants = {one.name: one.tenant for one in people.people}
     try:
         heading = tuple(name.strip() for name in reader.fieldnames or ())
         if sorted(heading) != sorted(COLUMNS):
@@ -60,12 +61,14 @@ def _read(people: People, text: str) -> Iterator[tuple[int, str, Assignment | No
             return
         reader.fieldnames = list(heading)
         for row in reader:
-            yield reader.line_num, *_checked(row, roles)
+            yield reader.line_num, *_checked(row, roles, tenants)
     except csv.Error as error:
         yield reader.line_num, str(error), None
 
 
-def _checked(row: dict[str, str], roles: Mapping[str, str]) -> tuple[str, Assignment | None]:
+def _checked(
+    row: dict[str, str], roles: Mapping[str, str], tenants: dict[str, str | None]
+) -> tuple[str, Assignment | None]:
     if None in row or None in row.values():
         return f"must have {len(COLUMNS)} fields", None
     try:
@@ -79,4 +82,8 @@ def _checked(row: dict[str, str], roles: Mapping[str, str]) -> tuple[str, Assign
         return "name: nobody is called so: gradewatch access add", None
     if role != FITTING[told.relation]:
         return f"relation: {told.relation} is for the role {FITTING[told.relation]}", None
+    # Ids are numbers of one tenant: somebody of two would see the other's who have the same.
+    tenants[told.name] = whose = tenants[told.name] or told.tenant
+    if whose != told.tenant:
+        return "tenant: a person is of one tenant, and this is another", None
     return "", told

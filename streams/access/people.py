@@ -123,27 +123,29 @@ class People(_Strict):
         """Return everybody by the SHA-256 of their token, with whom they may see.
 
         An advisor to whom nobody is assigned sees nobody, an instructor without courses nothing.
+        Of one without a tenant the first assignment says which is theirs: the same number is
+        another student's elsewhere.
         """
         return {each.token_sha256: self._person(each) for each in self.people}
 
     def _person(self, named: Named) -> Person:
+        tenant = named.tenant
+        if tenant is None and named.role in FITTING.values():
+            tenant = next((one.tenant for one in self.assignments if one.name == named.name), None)
         # An id may be written local or global; rows keep either: both spellings are theirs.
         assigned = frozenset(
             spelled
             for each in self.assignments
-            if each.name == named.name and named.tenant in {None, each.tenant}
+            if (each.name, each.tenant) == (named.name, tenant)
             for spelled in ids.spellings(each.id)
         )
         students = courses = None
-        tenant = named.tenant
         if named.role is Role.ADVISOR:
             students = assigned
         elif named.role is Role.INSTRUCTOR:
             courses = assigned
         elif named.role is Role.STUDENT:
             students = frozenset(ids.spellings(named.student_id or ""))
-        if tenant is None and named.role in FITTING.values():
-            tenant = next((one.tenant for one in self.assignments if one.name == named.name), None)
         return Person(named.name, named.role, tenant, students, courses)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from streams.access import people
-from streams.access.people import Named, People
+from streams.access.people import Assignment, Named, People, Relation
 from streams.access.roles import Role
 from streams.errors import ConfigurationError
 from tests.access.files import TOKENS, a_person, everybody, written
@@ -31,6 +31,21 @@ def test_a_global_id_is_known_by_either_spelling() -> None:
 
     ada = told.by_token()[people.hashed(TOKENS["ada"])]
     assert ada.students == frozenset({"48", "21070000000000048"})
+
+
+@pytest.mark.parametrize("tenant", [None, "t"])
+def test_nobody_sees_in_one_tenant_who_is_theirs_in_another(tenant: str | None) -> None:
+    told = People(
+        people=(a_person("ada", tenant),),
+        assignments=tuple(
+            Assignment(name="ada", relation=Relation.ADVISES, tenant=whose, id=number)
+            for whose, number in (("t", "48"), ("u", "49"))
+        ),
+    )
+    ada = told.by_token()[people.hashed(TOKENS["ada"])]
+    assert ada.sees("t", "48", "565")
+    assert not ada.sees("t", "49", "565")
+    assert not ada.sees("u", "49", "565")
 
 
 @pytest.mark.parametrize(

@@ -114,11 +114,12 @@ def test_every_wrong_line_is_named_and_nothing_changes(file: Path, tmp_path: Pat
         "bob,advises,t,48": "name: nobody is called so",
         "ines,advises,t,48": "relation: advises is for the role advisor",
         "ada,teaches,t,565": "relation: teaches is for the role instructor",
+        "ada,advises,u,48": "tenant: a person is of one tenant",
         "ada,likes,t,48": "relation: Input should be",
         "ada,advises,t": "must have 4 fields",
         "ada,advises,t,48,1": "must have 4 fields",
         "ada,advises,t,48": "",
-        "ada,advises,t, 48": "the same as line 9",
+        "ada,advises,t, 48": "the same as line 10",
     }
     before = file.read_bytes()
     with pytest.raises(ConfigurationError) as told:
