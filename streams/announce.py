@@ -5,29 +5,30 @@
 
 from __future__ import annotations
 
-import logging
+import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from msgspec import Raw
 
 from streams.core.events import Control, encode
 from streams.core.instants import instant
 from streams.engine.blocking import Failed
 from streams.engine.outputs import Outputs, Produced
+from streams.engine.reading import beginning, reader, to_the_end
 from streams.engine.transactions import Writer
 from streams.errors import BrokerError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from confluent_kafka import Consumer
+
     from streams.core.rules import Rules
     from streams.security import Kafka
 
 ANSWER_SECONDS: Final = 10.0
 """How long Kafka may take to answer."""
-
-log = logging.getLogger("librdkafka")
 
 
 class Known(NamedTuple):
@@ -68,11 +69,11 @@ def known(kafka: Kafka, group: str, topic: str) -> Known:
         BrokerError: Kafka does not answer, or refuses.
         ConfigurationError: A file that is needed to get in is missing or bad.
     """
-    consumer = _consumer(kafka, group)
+    consumer = _reader(kafka, group)
     try:
         return _read(consumer, topic)
     except KafkaException as error:
-        raise _unread(topic, error.args[0]) from None
+        raise _unread(topic, error.args[0].str()) from None
     finally:
         consumer.close()
 
@@ -124,7 +125,7 @@ class Announcer:
         return True
 
     def _is_news(self, rules: Rules) -> bool:
-        consumer, to = _consumer(self._kafka, self._group), self._to
+        consumer, to = _reader(self._kafka, self._group), self._to
         try:
             if _read(consumer, to.rules).latest != rules.hash:
                 return True
@@ -135,7 +136,7 @@ class Announcer:
                 for number in range(to.partitions)
             ]
         except KafkaException as error:
-            raise _unread(to.rules, error.args[0]) from None
+            raise _unread(to.rules, error.args[0].str()) from None
         finally:
             consumer.close()
         return any(end is None or end[1] == 0 for end in ends)
@@ -150,44 +151,34 @@ class Announcer:
         return [told, kept]
 
 
-def _consumer(kafka: Kafka, group: str) -> Consumer:
-    told = {
-        **kafka.librdkafka(),
-        "group.id": group,  # it has to have one; nobody joins it
-        "client.id": f"{group}-rules",
-        "isolation.level": "read_committed",
-        "enable.auto.commit": False,
-        "enable.partition.eof": True,
-        # A fetch that waits for records holds back every other question by as much: 3 s a start.
-        "fetch.wait.max.ms": 20,
-    }
+def _reader(kafka: Kafka, group: str) -> Consumer:
     try:
-        return Consumer(told, logger=log)
-    except KafkaException as error:  # no OAuth token
-        raise _unread("grade-rules", error.args[0]) from None
+        # A fetch that waits for records holds back every other question by as much: 3 s a start.
+        return reader(kafka, group, f"{group}-rules", fetch_wait_ms=20)
+    except Failed as failed:  # no OAuth token
+        raise _unread("grade-rules", str(failed)) from None
 
 
 def _read(consumer: Consumer, topic: str) -> Known:
     """Read all that stands on ``grade-rules``."""
-    consumer.assign([TopicPartition(topic, 0, OFFSET_BEGINNING)])
     sets, latest = dict[str, bytes](), ""
-    while True:
-        message = consumer.poll(ANSWER_SECONDS)
-        if message is None:
+    silent = time.monotonic() + ANSWER_SECONDS
+    for messages in to_the_end(consumer, [beginning(topic, 0)]):
+        for message in messages:
+            key, value = message.key(), message.value()
+            if key and value:
+                latest = bytes(key).decode(errors="replace")
+                sets.pop(latest, None)
+                sets[latest] = bytes(value)
+        if messages:
+            silent = time.monotonic() + ANSWER_SECONDS
+        elif time.monotonic() > silent:
             raise KafkaException(KafkaError(KafkaError._TIMED_OUT))  # noqa: SLF001 - its own name
-        error, key, value = message.error(), message.key(), message.value()
-        if error is not None:
-            if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its own name
-                return Known(latest, sets)
-            raise KafkaException(error)
-        if key and value:
-            latest = bytes(key).decode(errors="replace")
-            sets.pop(latest, None)
-            sets[latest] = bytes(value)
+    return Known(latest, sets)
 
 
-def _unread(topic: str, error: KafkaError) -> BrokerError:
+def _unread(topic: str, why: str) -> BrokerError:
     return BrokerError(
-        f"{topic} could not be read: {error.str()}",
+        f"{topic} could not be read: {why}",
         "check KAFKA_BOOTSTRAP_SERVERS and that Kafka answers: gradewatch doctor",
     )

@@ -13,13 +13,13 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
-from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, KafkaException, Message, TopicPartition
 from mode import Service
 
 from streams.engine.blocking import Failed
+from streams.engine.reading import is_end, look, reader
 from streams.errors import GradewatchError
 from streams.lists.news import News
-from streams.lists.topics import reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -150,7 +150,7 @@ class Follower(Service):
             )
             due = time.monotonic() + LOOK_SECONDS
             while not self._stop.is_set():
-                messages = consumer.consume(CHUNK, 0.25)
+                messages = look(consumer, CHUNK)
                 if messages:
                     self._hand_over(messages, loop)
                 if time.monotonic() > due:
@@ -182,7 +182,7 @@ class Follower(Service):
             error = message.error()
             if error is None:
                 records.append(message)
-            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its own name
+            elif is_end(error):
                 self._ended((str(message.topic()), int(message.partition() or 0)), records, loop)
             elif not error.retriable():
                 raise KafkaException(error.str())

@@ -9,11 +9,11 @@ import time
 from typing import TYPE_CHECKING, Final
 
 import msgspec
-from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaException
 
 from streams.engine.blocking import Failed
+from streams.engine.reading import beginning, reader, to_the_end
 from streams.lists.held import Step, step
-from streams.lists.topics import reader
 
 if TYPE_CHECKING:
     from streams.lists.held import Held
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 READ_SECONDS: Final = 3.0
 """How long is read, at most; some millions of records."""
-
-_CHUNK: Final = 1_000
 
 
 def missing(held: Held) -> list[int]:
@@ -50,19 +48,14 @@ def read(kafka: Kafka, group: str, topic: str, held: Held) -> list[Step]:
     subject, wanted = held.listed.fingerprint.encode(), held.listed.alert_id
     consumer = reader(kafka, group, f"{group}-steps")
     try:
-        consumer.assign([TopicPartition(topic, held.partition, OFFSET_BEGINNING)])
-        while time.monotonic() < deadline:
-            for message in consumer.consume(_CHUNK, 0.25):
-                error = message.error()
-                if error is not None:
-                    if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its own name
-                        return found
-                    raise Failed(error.str())
+        for messages in to_the_end(consumer, [beginning(topic, held.partition)]):
+            for message in messages:
                 # The header spares the decoding of everybody else's.
                 if ("ce_subject", subject) in (message.headers() or ()):
-                    with_id = step(message.value() or b"")
-                    if with_id[0] == wanted:
-                        found.append(with_id[1])
+                    alert_id, one = step(message.value() or b"")
+                    found += [one] if alert_id == wanted else []
+            if time.monotonic() > deadline:
+                break
     except (KafkaException, msgspec.MsgspecError) as error:
         raise Failed(str(error.args[0])) from None
     finally:

@@ -7,16 +7,16 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 from faust.types import TP
 from msgspec import Raw
 
 from streams.core.rows import UnreadableError, decode_row
 from streams.core.tracks import closings_of
 from streams.engine.blocking import Failed
+from streams.engine.reading import beginning, reader, to_the_end
 from streams.engine.routing import partition_of
 from streams.errors import BrokerError
-from streams.lists.topics import reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,8 +31,6 @@ CHANGELOG: Final = "grade-scores-changelog"
 
 ANSWER_SECONDS: Final = 15.0
 """How long Kafka may be silent."""
-
-_CHUNK: Final = 2_000
 
 
 class Found(NamedTuple):
@@ -120,26 +118,15 @@ class Records:
         if owner is not None:
             numbers = [partition_of(owner, len(numbers))]
         name = self._settings.topic(topic)
+        silent = time.monotonic() + ANSWER_SECONDS
         with self._consumer() as consumer:
-            places = [TP(name, number) for number in numbers]
-            starts = {place: _ends(consumer, place) for place in places}
-            ahead = {place for place, (first, end) in starts.items() if end > first}
-            consumer.assign([TopicPartition(*place, starts[place][0]) for place in ahead])
-            silent = time.monotonic() + ANSWER_SECONDS
-            while ahead:
-                messages = _asked(partial(consumer.consume, _CHUNK, 0.25))
+            looks = to_the_end(consumer, [beginning(name, number) for number in numbers])
+            while (messages := _asked(lambda: next(looks, None))) is not None:
+                yield from (_found(topic, message) for message in messages)
                 if messages:
                     silent = time.monotonic() + ANSWER_SECONDS
                 elif time.monotonic() > silent:
                     raise BrokerError(f"Kafka fell silent while {name} was read", "try again")
-                for message in messages:
-                    error = message.error()
-                    if error is None:
-                        yield _found(topic, message)
-                    elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its own name
-                        ahead.discard(TP(name, int(message.partition() or 0)))
-                    else:
-                        raise BrokerError(f"{name} could not be read: {error.str()}", "try again")
 
     def end(self, place: TP) -> int:
         """Return where a partition ends.
@@ -147,8 +134,12 @@ class Records:
         Raises:
             BrokerError: Kafka does not answer, or refuses.
         """
+        there = TopicPartition(*place)
         with self._consumer() as consumer:
-            return _ends(consumer, place)[1]
+            found = _asked(partial(consumer.get_watermark_offsets, there, ANSWER_SECONDS))
+        if found is None:
+            raise BrokerError(f"Kafka does not say where {place.topic} ends", "try again")
+        return int(found[1])
 
     def _consumer(self) -> _Closing:
         return _Closing(self._kafka, self._settings.group)
@@ -198,13 +189,6 @@ def _found(topic: str, message: Message) -> Found:
         message.key() or b"",
         message.value() or b"",
     )
-
-
-def _ends(consumer: Consumer, place: TP) -> tuple[int, int]:
-    found = _asked(partial(consumer.get_watermark_offsets, TopicPartition(*place), ANSWER_SECONDS))
-    if found is None:
-        raise BrokerError(f"Kafka does not say where {place.topic} ends", "try again")
-    return int(found[0]), int(found[1])
 
 
 def _asked(call: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever is asked for

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 
 from streams.core.instants import instant
 from streams.engine.blocking import Failed
-from streams.lists.topics import reader
+from streams.engine.reading import reader, to_the_end
 
 if TYPE_CHECKING:
     from confluent_kafka import Consumer, Message
@@ -55,17 +55,10 @@ def _read(consumer: Consumer, topic: str) -> list[dict[str, Any]]:
         ends = consumer.get_watermark_offsets(TopicPartition(topic, number), READ_SECONDS)
         if ends is not None and ends[1] > ends[0]:
             starts.append(TopicPartition(topic, number, max(ends[0], ends[1] - LOOKED_AT)))
-    ahead = {place.partition for place in starts}
-    consumer.assign(starts)
-    while ahead and time.monotonic() < deadline:
-        for message in consumer.consume(LOOKED_AT, 0.25):
-            error = message.error()
-            if error is None:
-                found.append(_told(message, topic))
-            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its own name
-                ahead.discard(message.partition())
-            else:
-                raise KafkaException(error)
+    for messages in to_the_end(consumer, starts):
+        found += [_told(message, topic) for message in messages]
+        if time.monotonic() > deadline:
+            break
     return found
 
 

@@ -1,0 +1,109 @@
+"""Topics read from their beginning in no group, committed records alone. Every call here blocks."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+
+from streams.engine.blocking import Failed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from confluent_kafka import Message
+
+    from streams.security import Kafka
+
+log = logging.getLogger("librdkafka")
+
+LOOK_SECONDS: Final = 0.25
+"""How long a look waits for a first record."""
+
+_MOST: Final = 2_000
+
+
+def reader(kafka: Kafka, group: str, client: str, fetch_wait_ms: int = 100) -> Consumer:
+    """Return a consumer that is assigned by hand and commits nothing. Blocks for an OAuth token.
+
+    Args:
+        kafka: Where it is, and how to get in.
+        group: It has to name one; nobody joins it.
+        client: Names it in the broker's log.
+        fetch_wait_ms: How long a fetch may wait for records; every other question waits behind it.
+
+    Raises:
+        Failed: There is no OAuth token.
+        ConfigurationError: A file that is needed to get in is missing or bad.
+    """
+    told = {
+        **kafka.librdkafka(),
+        "group.id": group,
+        "client.id": client,
+        "isolation.level": "read_committed",
+        "enable.auto.commit": False,
+        "enable.partition.eof": True,
+        "auto.offset.reset": "earliest",  # where to go on is deleted: with what is left
+        "fetch.wait.max.ms": fetch_wait_ms,
+        "queued.max.messages.kbytes": 8 << 10,
+    }
+    try:
+        return Consumer(told, logger=log)
+    except KafkaException as error:
+        raise Failed(error.args[0].str()) from None
+
+
+def look(consumer: Consumer, most: int = _MOST) -> list[Message]:
+    """Return what has come; nothing where nothing does for `LOOK_SECONDS`.
+
+    It does not wait to be full: librdkafka's own batch would, for as long as it may.
+
+    Args:
+        consumer: Assigned.
+        most: Messages, at most.
+
+    Raises:
+        KafkaException: Kafka refuses.
+    """
+    first = consumer.poll(LOOK_SECONDS)
+    return [] if first is None else [first, *consumer.consume(most - 1, 0)]
+
+
+def is_end(error: KafkaError) -> bool:
+    """Tell whether an error says no more than that a partition ends here."""
+    return bool(error.code() == KafkaError._PARTITION_EOF)  # noqa: SLF001 - its own name
+
+
+def to_the_end(consumer: Consumer, places: Iterable[TopicPartition]) -> Iterator[list[Message]]:
+    """Yield what stands on partitions, by the look, until each has come to its end.
+
+    Args:
+        consumer: Of `reader`; it is assigned to them.
+        places: From where on.
+
+    Yields:
+        Records; none where nothing came: for how long that may go on is for whoever asks.
+
+    Raises:
+        KafkaException: Kafka refuses.
+    """
+    places = list(places)
+    ahead = {(place.topic, place.partition) for place in places}
+    consumer.assign(places)
+    while ahead:
+        found: list[Message] = []
+        for message in look(consumer):
+            error = message.error()
+            if error is None:
+                found.append(message)
+            elif is_end(error):
+                ahead.discard((str(message.topic()), int(message.partition() or 0)))
+            else:
+                raise KafkaException(error)
+        yield found
+
+
+def beginning(topic: str, partition: int) -> TopicPartition:
+    """Return a partition from its first record on."""
+    return TopicPartition(topic, partition, OFFSET_BEGINNING)
