@@ -12,6 +12,7 @@ from benchmarks.reading import committed_records
 from streams.core import packed
 from streams.core.clock import ITEM, OWNER
 from streams.core.rows import decode_row
+from streams.engine import completeness
 from streams.engine.table import changelog_key
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 ALERT = ("kind", "tenant", "student_id", "course_id", "before", "after", "event_time")
 
-STATE = changelog_key(OWNER, ITEM)
+NO_ROWS = {changelog_key(OWNER, ITEM), changelog_key(completeness.OWNER, completeness.ITEM)}
 
 
 class Outcome(NamedTuple):
@@ -48,7 +49,7 @@ def outcome(job: Job, peer: Peer) -> Outcome:
         alerts[str([str(alert.get(name)) for name in ALERT])] += 1
     rows: dict[str, Any] = {}
     for record in committed_records(servers, peer.changelog(job)):
-        if record.key() != STATE:
+        if record.key() not in NO_ROWS:
             rows[record.key().decode().strip('"')] = _row(record.value())
     events = Counter(f"{key} {event}" for key, row in rows.items() for event in _events(row))
     return Outcome(alerts, rows, events)

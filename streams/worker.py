@@ -18,6 +18,7 @@ from streams.core.packed import wake_of
 from streams.engine import routing
 from streams.engine.app import BatchApp
 from streams.engine.commit import Committer
+from streams.engine.completeness import Source
 from streams.engine.loop import Loop
 from streams.engine.overlay import Overlay
 from streams.engine.transactions import Writer
@@ -129,7 +130,7 @@ class Worker:
             "alerts": topic("grade-alerts"), "posted": topic("grade-alerts-posted"),
             "state": state, "actions": acted, "changelog": changelog, "refused": refused,
         }  # fmt: skip
-        self.table.source = events.name
+        self.table.data.source = Source(events.name, cluster.events_id, changelog.name)
         self.table.data.wake_of = wake_of
         overlay = Overlay(self.table.data)
         self._run(raw, Intake(reader, raw, events, refused), Overlay(self.table.data))
@@ -158,10 +159,13 @@ class Worker:
     def not_ready(self) -> list[str]:
         """Return why this worker is not what it should be; nothing where it is."""
         reasons = self.not_serving()
-        changelog, watch = self.recovery.changelog, self.app.watch
-        if changelog.restoring and not reasons:
-            places = ", ".join(str(number) for number in sorted(self.restoring()))
-            reasons.append(f"restoring rows of partitions {places}: {changelog.progress}")
+        restoring, watch = sorted(self.restoring()), self.app.watch
+        if restoring and not reasons:
+            progress = self.recovery.changelog.progress
+            reasons.append(
+                f"restoring rows of partitions {', '.join(map(str, restoring))}: {progress}"
+            )
+        reasons += self.table.data.faults.values()
         if watch.away_seconds:
             reasons.append(f"Kafka has not answered for {watch.away_seconds:.0f} s")
         reasons += [
@@ -177,9 +181,13 @@ class Worker:
         found += [f"alerts cannot be listed: {lists}"] if lists else []
         return found + [warning for told in self.told_by for warning in told()]
 
+    def incomplete(self) -> set[int]:
+        """Return the partitions that are ours and are not served: rows may be missing."""
+        return {tp.partition for tp in self.recovery.active_tps} - self.table.data.serving
+
     def restoring(self) -> set[int]:
-        """Return the partitions that are ours, and whose rows are not whole yet."""
-        return {tp.partition for tp in self.recovery.changelog.restoring}
+        """Return the partitions that are ours and whose rows are being read."""
+        return self.incomplete() - self.table.data.faults.keys()
 
     def holders(self) -> dict[int, str]:
         """Return the URL of the worker that holds each partition of the rows; our own is `url`."""

@@ -102,10 +102,12 @@ def erase(student: str, tenant: str | None, *, yes: bool) -> int:
         left = dossier.left(whose, number)
         if not left:
             break
-        click.echo(f"{left} alerts came up meanwhile; once more", err=True)
+        click.echo(f"not erased yet, or new: {_named(left)}; once more", err=True)
     else:
         raise GradewatchError(
-            "alerts about this student keep coming up", "see that Canvas sends no more, then again"
+            f"not erased: {_named(left)} of this student can still be read",
+            "see that Canvas sends no more of their events, and that gradewatch doctor finds the "
+            "rows of every partition complete; then erase once more",
         )
     rows = counts[CHANGELOG]
     click.echo(f"erased: {rows} changelog records, every alert and note; nothing of them is left")
@@ -154,8 +156,11 @@ def _written(records: Iterable[Found], file: TextIO) -> Counter[str]:
 
 
 def _counted(counts: Counter[str]) -> str:
-    told = ", ".join(f"{topic} {number}" for topic, number in counts.items() if number)
-    return f"records: {told or 'none'}"
+    return f"records: {_named(counts) or 'none'}"
+
+
+def _named(counts: Counter[str]) -> str:
+    return ", ".join(f"{topic} {number}" for topic, number in counts.items() if number)
 
 
 def _is_worked(dossier: Dossier, tenant: str, student: str, end: int) -> bool:

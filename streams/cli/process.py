@@ -114,6 +114,11 @@ class WorkerProcess:
         self._pid = 0
 
     @property
+    def worker_id(self) -> str:
+        """The name of this worker in the group: ``GRADEWATCH_WORKER_ID``."""
+        return self._settings.worker_id
+
+    @property
     def pid(self) -> int:
         """The worker's own process id."""
         return self._pid

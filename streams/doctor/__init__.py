@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from streams.doctor import brokers, here, offsets, rights, topics, transactions, workers
+from streams.doctor import brokers, here, offsets, rights, rows, topics, transactions, workers
 from streams.doctor.finding import Check, Finding, State
 from streams.doctor.patient import Patient
 
@@ -23,6 +23,7 @@ CHECKS: Final = (
     *rights.CHECKS,
     *topics.CHECKS,
     *offsets.CHECKS,
+    *rows.CHECKS,
     *workers.CHECKS,
 )
 """Everything that is looked at, in the order of the report."""

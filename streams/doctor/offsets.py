@@ -29,7 +29,7 @@ def _within(patient: Patient) -> Look:
     first = patient.offsets(*sources, at=OffsetSpec.EARLIEST)
     last = patient.offsets(*sources, committed=True)
     reset = (
-        "play them again if they can be had; then kafka-consumer-groups.sh --reset-offsets "
+        "play them again if they can be had; then kafka-consumer-groups.sh --delete-offsets "
         f"--group {settings.group}, while no worker runs"
     )
     for place, at in sorted(committed.items()):

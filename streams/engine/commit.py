@@ -172,7 +172,7 @@ class Committer(Service):
             if not self._open.batches:
                 continue
             self._sealed, self._open = self._open, Round()
-            self._overlay.seal()
+            self._sealed.steps.append(self._overlay.seal(self._sealed.ends))
             await self._end(self._sealed)
             self._sealed = Round()
             self._idle.set()

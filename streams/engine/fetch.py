@@ -173,6 +173,5 @@ def deleted(group: str, gone: Mapping[TP | TopicPartition, int]) -> RecordsDelet
         f"the log does not hold the records to go on from: {places}. Retention deleted them before "
         "they were read, or the topic is another one of the same name",
         "if they cannot be had again: stop every worker and go on without them, "
-        f"kafka-consumer-groups.sh --group {group} --topic TOPIC:PARTITION --reset-offsets "
-        "--to-earliest --execute",
+        f"kafka-consumer-groups.sh --group {group} --topic TOPIC:PARTITION --delete-offsets",
     )

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from streams.engine.table import Change, is_reserved
+from streams.engine import completeness
+from streams.engine.completeness import SourceOffset
+from streams.engine.outputs import Outputs, Produced
+from streams.engine.table import Change, changelog_key, is_reserved
 from streams.engine.wakes import Wakes
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+
+    from faust.types import TP
 
     from streams.engine.table import Item, Owner, PartitionStore
     from streams.engine.wakes import Wake, WakeOf
+
+
+_SOURCE_KEY: Final = changelog_key(completeness.OWNER, completeness.ITEM)
 
 
 class Overlay:
@@ -82,9 +90,24 @@ class Overlay:
         """Add a worked batch's changes."""
         self._open.add(partition, changes, self._store.wake_of)
 
-    def seal(self) -> None:
-        """Close the round: what is staged from now on belongs to the next."""
+    def seal(self, ends: Mapping[TP, int]) -> Outputs:
+        """Close the round: what is staged from now on belongs to the next.
+
+        Args:
+            ends: The offset that each source partition is worked up to in this round.
+
+        Returns:
+            Changelog records, to be written after all others of the round: up to which source
+            offset the rows of each partition are complete then.
+        """
+        outputs, source = Outputs(), self._store.source
+        for tp, end in ends.items():
+            if tp.topic == source.topic:
+                value = completeness.encode(SourceOffset(source.topic_id, end))
+                self.stage(tp.partition, [(completeness.OWNER, completeness.ITEM, value)])
+                outputs.add(source.changelog, tp.partition, Produced(_SOURCE_KEY, value, 0, []))
         self._sealed, self._open = self._open, _Changes()
+        return outputs
 
     def publish(self, partitions: Collection[int]) -> None:
         """Show the sealed round's changes of some partitions to everyone; forget the others."""

@@ -10,7 +10,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from streams.engine.blocking import Failed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from confluent_kafka import Message
 
@@ -24,7 +24,14 @@ LOOK_SECONDS: Final = 0.25
 _MOST: Final = 2_000
 
 
-def reader(kafka: Kafka, group: str, client: str, fetch_wait_ms: int = 100) -> Consumer:
+def reader(
+    kafka: Kafka,
+    group: str,
+    client: str,
+    *,
+    fetch_wait_ms: int = 100,
+    isolation_level: str = "read_committed",
+) -> Consumer:
     """Return a consumer that is assigned by hand and commits nothing. Blocks for an OAuth token.
 
     Args:
@@ -32,6 +39,7 @@ def reader(kafka: Kafka, group: str, client: str, fetch_wait_ms: int = 100) -> C
         group: It has to name one; nobody joins it.
         client: Names it in the broker's log.
         fetch_wait_ms: How long a fetch may wait for records; every other question waits behind it.
+        isolation_level: ``read_uncommitted`` sees the end of a partition beyond open transactions.
 
     Raises:
         Failed: There is no OAuth token.
@@ -41,7 +49,7 @@ def reader(kafka: Kafka, group: str, client: str, fetch_wait_ms: int = 100) -> C
         **kafka.librdkafka(),
         "group.id": group,
         "client.id": client,
-        "isolation.level": "read_committed",
+        "isolation.level": isolation_level,
         "enable.auto.commit": False,
         "enable.partition.eof": True,
         "auto.offset.reset": "earliest",  # where to go on is deleted: with what is left
@@ -75,12 +83,18 @@ def is_end(error: KafkaError) -> bool:
     return bool(error.code() == KafkaError._PARTITION_EOF)  # noqa: SLF001 - its own name
 
 
-def to_the_end(consumer: Consumer, places: Iterable[TopicPartition]) -> Iterator[list[Message]]:
+def to_the_end(
+    consumer: Consumer,
+    places: Iterable[TopicPartition],
+    ends: Mapping[tuple[str, int], int] | None = None,
+) -> Iterator[list[Message]]:
     """Yield what stands on partitions, by the look, until each has come to its end.
 
     Args:
         consumer: Of `reader`; it is assigned to them.
         places: From where on.
+        ends: By topic and partition, the offset to read up to at least; records of a transaction
+            that is open before it are waited for. None: up to the last record that is decided.
 
     Yields:
         Records; none where nothing came: for how long that may go on is for whoever asks.
@@ -98,7 +112,9 @@ def to_the_end(consumer: Consumer, places: Iterable[TopicPartition]) -> Iterator
             if error is None:
                 found.append(message)
             elif is_end(error):
-                ahead.discard((str(message.topic()), int(message.partition() or 0)))
+                place = str(message.topic()), int(message.partition() or 0)
+                if ends is None or int(message.offset() or 0) >= ends[place]:
+                    ahead.discard(place)
             else:
                 raise KafkaException(error)
         yield found

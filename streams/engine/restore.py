@@ -1,7 +1,7 @@
-"""After a rebalance: where to go on, which rows are whole, and which are still to be read.
+"""After a rebalance: where to go on, which rows are complete, and which are still to be read.
 
-Records flow again as soon as Kafka has said where to go on; a partition whose rows are not whole is
-held back until they are.
+Records flow again as soon as Kafka has said where to go on; a partition whose rows are not complete
+is held back until they are (`engine.completeness` says when).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from streams.engine.app import BatchApp
-    from streams.engine.table import BatchTable, Rows
+    from streams.engine.table import BatchTable, PartitionStore, Rows
 
 log = logging.getLogger("gradewatch.engine")
 
@@ -86,32 +86,34 @@ class BatchRecovery(Recovery):
                 return
 
     def _missing(self) -> set[TopicPartition]:
-        """Forget what is no longer ours; serve what is whole; return what is to be read.
-
-        Rows are whole where their source's committed offset is the one we left it at: rows and
-        offset only ever change together.
-        """
-        consumer, missing = self.app.consumer, set()
-        for tp in self.active_tps:
-            data, source = self._table(tp).data, self._source(tp)
-            left = consumer.left.pop(source, None)
-            if left is not None and left == consumer.resume.get(source):
-                data.serving.add(tp.partition)
-            else:
-                data.serving.discard(tp.partition)
-                missing.add(TopicPartition(*tp))
+        """Take over the assignment; return the changelog partitions that are to be read first."""
+        missing = set()
         for table in cast("list[BatchTable]", list(self.tables.values())):
-            held = {tp.partition for tp in self.active_tps | self.standby_tps}
-            mine = {tp.partition for tp in self.active_tps}
-            table.data.serving &= mine
-            for partition in table.data.partitions.keys() - held:
-                table.data.drop(partition)
+            changelog, data = table.data.source.changelog, table.data
+            mine, kept = (
+                {tp.partition for tp in tps if tp.topic == changelog}
+                for tps in (self.active_tps, self.standby_tps)
+            )
+            committed = {number: self._committed(data, number) for number in mine}
+            missing |= {
+                TopicPartition(changelog, number) for number in data.assign(mine, kept, committed)
+            }
         return missing
 
     async def _restored(self, changelog: TopicPartition) -> None:
-        """Serve a partition whose rows are whole, and let its records come."""
-        self._table(TP(*changelog)).data.serving.add(changelog.partition)
-        await self.app.consumer.release(self._source(changelog))
+        """Serve a partition that was read to its end, and let its records come.
+
+        A partition that lacks rows is neither served nor worked on: scoring its events against
+        rows that are missing would lose them for good.
+        """
+        data, partition = self._table(TP(*changelog)).data, changelog.partition
+        if data.complete(partition, self._committed(data, partition)):
+            await self.app.consumer.release(self._source(changelog))
+        else:
+            log.error("partition %d is not served: %s", partition, data.faults[partition])
+
+    def _committed(self, data: PartitionStore, partition: int) -> int | None:
+        return self.app.consumer.committed_at_assignment.get(TP(data.source.topic, partition))
 
     def _table(self, changelog: TP) -> BatchTable:
         return cast("BatchTable", self.tp_to_table[changelog])
@@ -120,7 +122,7 @@ class BatchRecovery(Recovery):
         return self._table(TP(*changelog)).data.partitions[changelog.partition]
 
     def _source(self, changelog: TP | TopicPartition) -> TP:
-        return TP(self._table(TP(*changelog)).source, changelog.partition)
+        return TP(self._table(TP(*changelog)).data.source.topic, changelog.partition)
 
     async def _followed(self, following: Any) -> None:  # noqa: ANN401 - a coroutine
         """Read the changelog; a failure of ours there ends the worker."""

@@ -16,15 +16,19 @@ from typing import TYPE_CHECKING, Any
 from faust.stores.base import Store
 from faust.tables import Table
 
+from streams.engine import completeness
 from streams.engine.wakes import Wakes, never
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from faust.types import TP
 
+    from streams.engine.completeness import Source, SourceOffset
     from streams.engine.fetch import Record
     from streams.engine.wakes import Wake, WakeOf
+
+    Committed = Mapping[int, int | None]
 
 Owner = bytes
 Item = bytes
@@ -80,6 +84,17 @@ class Rows:
         self._reserved: dict[Owner, dict[Item, bytes]] = {}
         self._owners_of: defaultdict[Item, set[Owner]] = defaultdict(set)
         self._names: dict[bytes, bytes] = {}
+
+    @property
+    def source_offset(self) -> SourceOffset | None:
+        """The source offset that these rows are complete up to; None where none was written."""
+        value = self.row(completeness.OWNER, completeness.ITEM)
+        return None if value is None else completeness.decode(value)
+
+    @property
+    def holds_anything(self) -> bool:
+        """Whether there is any row, a reserved one included."""
+        return bool(self.owners) or any(self._reserved.values())
 
     def owners_of(self, item: Item) -> Iterable[Owner]:
         """Return who has a row for an item, from an index."""
@@ -156,7 +171,9 @@ class PartitionStore(Store[bytes, bytes]):
 
     Attributes:
         partitions: Rows by partition: ours, those being restored, and standbys.
-        serving: Partitions that are ours and restored: readers see these only.
+        serving: Partitions that are ours and complete: readers see these only.
+        faults: Partitions that are ours and cannot be completed: why not, by partition.
+        source: Whose offsets the rows carry; to be set before there are any.
         wake_of: Tells from a row's value when it is to be woken up; to be set before there are any.
     """
 
@@ -165,6 +182,8 @@ class PartitionStore(Store[bytes, bytes]):
         self.wake_of: WakeOf = never
         self.partitions: defaultdict[int, Rows] = defaultdict(lambda: Rows(self.wake_of))
         self.serving: set[int] = set()
+        self.faults: dict[int, str] = {}
+        self.source: Source
         super().__init__(*args, **kwargs)
 
     def _served(self) -> Iterator[Rows]:
@@ -199,10 +218,47 @@ class PartitionStore(Store[bytes, bytes]):
         """Make a committed batch's changes visible; None removes a row."""
         self.partitions[partition].apply(changes)
 
-    def drop(self, partition: int) -> None:
-        """Forget a partition that is no longer ours."""
-        self.serving.discard(partition)
-        self.partitions.pop(partition, None)
+    def assign(
+        self, active: Collection[int], standbys: Collection[int], committed: Committed
+    ) -> set[int]:
+        """Take over an assignment: serve complete partitions, drop those of other workers.
+
+        Args:
+            active: Partitions that are ours to serve.
+            standbys: Partitions whose rows are kept for another worker.
+            committed: The group's committed source offset by partition, None where there is none.
+
+        Returns:
+            Active partitions whose rows are to be read from the changelog first.
+        """
+        for partition in self.partitions.keys() - {*active, *standbys}:
+            del self.partitions[partition]
+        self.faults.clear()
+        self.serving = {number for number in active if self._agrees(number, committed[number])}
+        return set(active) - self.serving
+
+    def _agrees(self, partition: int, committed: int | None) -> bool:
+        """Tell whether rows in memory are exactly those of the committed offset."""
+        rows = self.partitions.get(partition)
+        held = rows and rows.source_offset
+        return bool(held) and held == (self.source.topic_id, committed)
+
+    def complete(self, partition: int, committed: int | None) -> bool:
+        """Serve a partition that was read to the end of the changelog, unless rows are missing.
+
+        Args:
+            partition: Number of the partition.
+            committed: The group's committed offset of the source partition; None: there is none.
+
+        Returns:
+            Whether it is served. If not, `faults` says why.
+        """
+        fault = completeness.gap(self.partitions[partition], self.source, partition, committed)
+        if fault:
+            self.faults[partition] = fault
+        else:
+            self.serving.add(partition)
+        return not fault
 
     # What Faust asks of a store. Keys are changelog keys; writing is the batch's business.
 
@@ -263,6 +319,7 @@ class PartitionStore(Store[bytes, bytes]):
         """Forget everything."""
         self.partitions.clear()
         self.serving.clear()
+        self.faults.clear()
 
     async def backup_partition(self, *_: Any, **__: Any) -> None:  # noqa: ANN401 - Faust's own
         """Do nothing: the changelog is the backup."""
@@ -275,8 +332,6 @@ class BatchTable(Table[bytes, bytes]):
     """A Faust table over a ``PartitionStore``."""
 
     data: PartitionStore
-    source: str
-    """The topic whose partitions decide the rows of the same partitions here."""
 
     def _new_store(self) -> PartitionStore:
         return PartitionStore("partitioned://", self.app, self, table_name=self.name)

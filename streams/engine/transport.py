@@ -62,9 +62,9 @@ class Consumer(driver.Consumer):
         self.epochs: defaultdict[TP, int] = defaultdict(int)
         self.positions: dict[TP, int] = {}  # fetched up to
         self.done: dict[TP, int] = {}  # worked up to and committed
-        self.left: dict[TP, int] = {}  # the same of partitions that were ours before
+        self.committed_at_assignment: dict[TP, int | None] = {}  # None: nothing was committed
         self.resume: dict[TP, int] = {}  # where to go on after an assignment
-        self.held_back: set[TP] = set()  # their rows are not whole yet
+        self.held_back: set[TP] = set()  # their rows are not complete yet
         self.member: Member | None = None
         super().__init__(*args, **kwargs)
         self._read_offset = _Unread()
@@ -116,7 +116,8 @@ class Consumer(driver.Consumer):
         for committer in self.app.committers:
             await committer.fence()
         sources = [tp for tp in self.assignment() if not self._is_changelog_tp(tp)]
-        self.resume = await self.resume_offsets(sources)
+        self.committed_at_assignment = await self._stable(sources)
+        self.resume = await self._within_log(self.committed_at_assignment)
 
     async def resume_offsets(self, sources: Iterable[TP]) -> dict[TP, int]:
         """Return the committed offset of each partition, its beginning where there is none.
@@ -126,16 +127,25 @@ class Consumer(driver.Consumer):
             RecordsDeletedError: The log does not hold the offset to go on from.
             aiokafka.errors.KafkaError: Kafka did not answer.
         """
+        return await self._within_log(await self._stable(sources))
+
+    async def _stable(self, sources: Iterable[TP]) -> dict[TP, int | None]:
+        """Return committed offsets that no pending transaction can change; None: there is none."""
         wanted = list(sources)
         if not wanted:
             return {}
         ask = partial(stable_offsets, self.app.kafka, self.app.conf.id, wanted, SETTLE_SECONDS)
-        stable = await beside(ask, 2 * SETTLE_SECONDS)
+        return await beside(ask, 2 * SETTLE_SECONDS)
+
+    async def _within_log(self, committed: Mapping[TP, int | None]) -> dict[TP, int]:
+        """Return where to go on: committed offsets, and beginnings where there is none."""
+        if not committed:
+            return {}
         consumer = self._thread._ensure_consumer()  # noqa: SLF001 - our own thread
-        places = [TopicPartition(*tp) for tp in wanted]
+        places = [TopicPartition(*tp) for tp in committed]
         first = await self._thread.on_own_loop(consumer.beginning_offsets(places))
         last = await self._thread.on_own_loop(consumer.end_offsets(places))
-        offsets = {tp: first[tp] if (at := stable[tp]) is None else at for tp in wanted}
+        offsets = {tp: first[tp] if at is None else at for tp, at in committed.items()}
         gone = {tp: at for tp, at in offsets.items() if not first[tp] <= at <= last[tp]}
         if gone:
             raise deleted(self.app.conf.id, gone)
@@ -197,9 +207,7 @@ class Consumer(driver.Consumer):
         for tp in revoked:
             self.epochs[tp] += 1
             self.positions.pop(tp, None)
-            done = self.done.pop(tp, None)
-            if done is not None and tp not in self.held_back:
-                self.left[tp] = done
+            self.done.pop(tp, None)
 
     async def wait_empty(self) -> None:
         """Return once all that agents have worked on is committed, or cannot be in time.

@@ -7,6 +7,7 @@ that is about.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -170,9 +171,24 @@ class Dossier:
         offsets = stable_offsets(self._kafka, self._settings.group, [place], ANSWER_SECONDS)
         return (offsets[place] or 0) >= end
 
-    def left(self, tenant: str, student: str) -> int:
-        """Return how many alerts and notes of a student are still there to be read."""
-        return sum(1 for topic in COMPACTED for _ in self._latest(topic, tenant, student))
+    def left(self, tenant: str, student: str) -> Counter[str]:
+        """Return, by topic, how many rows, alerts and notes of a student can still be read.
+
+        Args:
+            tenant: Whose.
+            student: The id, as rows keep it.
+
+        Raises:
+            BrokerError: Kafka does not answer, or refuses.
+        """
+        owner = student_key(tenant, student)
+        rows = dict[bytes, bytes]()
+        for record in self._records.read(CHANGELOG, owner):
+            if record.key.rpartition(b":")[0] == owner:
+                rows[record.key] = record.value
+        left = Counter({CHANGELOG: sum(map(bool, rows.values()))})
+        left.update(topic for topic in COMPACTED for _ in self._latest(topic, tenant, student))
+        return +left
 
     def _latest(self, topic: str, tenant: str, student: str) -> Iterator[Found]:
         """Yield what a compacted topic holds of a student, each key's last record."""

@@ -118,9 +118,10 @@ class Records:
         if owner is not None:
             numbers = [partition_of(owner, len(numbers))]
         name = self._settings.topic(topic)
+        ends = {(name, number): self.end(TP(name, number)) for number in numbers}
         silent = time.monotonic() + ANSWER_SECONDS
         with self._consumer() as consumer:
-            looks = to_the_end(consumer, [beginning(name, number) for number in numbers])
+            looks = to_the_end(consumer, [beginning(*place) for place in ends], ends)
             while (messages := _asked(lambda: next(looks, None))) is not None:
                 yield from (_found(topic, message) for message in messages)
                 if messages:
@@ -129,28 +130,30 @@ class Records:
                     raise BrokerError(f"Kafka fell silent while {name} was read", "try again")
 
     def end(self, place: TP) -> int:
-        """Return where a partition ends.
+        """Return where a partition ends, records of open transactions included.
 
         Raises:
             BrokerError: Kafka does not answer, or refuses.
         """
         there = TopicPartition(*place)
-        with self._consumer() as consumer:
+        with self._consumer("read_uncommitted") as consumer:
             found = _asked(partial(consumer.get_watermark_offsets, there, ANSWER_SECONDS))
         if found is None:
             raise BrokerError(f"Kafka does not say where {place.topic} ends", "try again")
         return int(found[1])
 
-    def _consumer(self) -> _Closing:
-        return _Closing(self._kafka, self._settings.group)
+    def _consumer(self, isolation_level: str = "read_committed") -> _Closing:
+        return _Closing(self._kafka, self._settings.group, isolation_level)
 
 
 class _Closing:
     """A consumer that is closed with its block."""
 
-    def __init__(self, kafka: Kafka, group: str) -> None:
+    def __init__(self, kafka: Kafka, group: str, isolation_level: str) -> None:
         try:
-            self._consumer = reader(kafka, group, f"{group}-privacy")
+            self._consumer = reader(
+                kafka, group, f"{group}-privacy", isolation_level=isolation_level
+            )
         except Failed as failed:
             raise BrokerError(f"no way into Kafka: {failed}", "gradewatch doctor") from None
 

@@ -165,6 +165,6 @@ class Scores:
                 )
             except Problem as problem:
                 answers.append(problem)
-            if self._peers.places(asked) & self._worker.restoring():
+            if self._peers.places(asked) & self._worker.incomplete():
                 answers.append(Unreachable())  # what is restored answers; the rest may hold more
         return answers

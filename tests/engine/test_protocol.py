@@ -21,6 +21,7 @@ from streams.engine import commit
 from streams.engine import loop as loops
 from streams.engine.blocking import Failed, Hung, NeverTaken
 from streams.engine.commit import Committer
+from streams.engine.completeness import Source
 from streams.engine.fetch import RecordBatch
 from streams.engine.loop import Loop
 from streams.engine.outputs import Outputs, Produced
@@ -96,9 +97,9 @@ class Kafka:
         if any(record.value == HUGE.encode() for _, _, record in values):
             raise NeverTaken("too large")
         for topic, partition, record in values:
-            if topic == "changelog":
+            if topic == "changelog" and record.key != b"~source:offset":
                 self.rows[partition, record.key or b""] = record.value or b""
-            else:
+            elif topic != "changelog":
                 self.outputs.append(record.value or b"")
         self.offsets.update(offsets)
 
@@ -261,6 +262,7 @@ class Life:
         self.consumer = Consumer(kafka, tape)
         self.store = PartitionStore.__new__(PartitionStore)
         self.store.partitions, self.store.serving = defaultdict(Rows), set()
+        self.store.source = Source("source", "topic-id", "changelog")
         self.store.wake_of = never
         overlay = Overlay(self.store)
         self.committer = Committer(self, Writer(kafka, tape), overlay, 6)  # type: ignore[arg-type]
@@ -294,8 +296,7 @@ class Life:
             with suppress(Failed):
                 await self.committer.fence()
                 break
-        for partition in range(PARTITIONS):
-            self.store.drop(partition)
+        self.store.partitions.clear()
         for (partition, key), value in self.kafka.rows.items():
             self.store.publish(partition, [(key, b"sum", value)])
         self.consumer.assigned()

@@ -76,7 +76,7 @@ class Waking(RuleBasedStateMachine):
     def end_a_round(self, ours: set[int]) -> None:
         self.overlay.publish(ours)
         self.held |= {place: value for place, value in self.sealed.items() if place[0] in ours}
-        self.overlay.seal()
+        self.overlay.seal({})
         self.sealed, self.open = self.open, {}
 
     @rule()
@@ -95,8 +95,7 @@ class Waking(RuleBasedStateMachine):
         if again:
             self.store.partitions[partition].clear()
         else:
-            self.store.drop(partition)
-            self.store.serving.add(partition)
+            self.store.partitions.pop(partition, None)
         self.held = {place: value for place, value in self.held.items() if place[0] != partition}
 
     @invariant()

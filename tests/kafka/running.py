@@ -23,6 +23,7 @@ from streams.core.clock import ITEM, OWNER, State, encode_state
 from streams.core.flow import Partition
 from streams.core.replay import HeldRows
 from streams.core.rows import encode_row
+from streams.engine import completeness
 from streams.engine.table import changelog_key
 from streams.player import play
 from streams.security import Kafka
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 
     from streams.engine.table import PartitionStore
     from streams.simulator import RawRecord
+
+SOURCE_KEY = changelog_key(completeness.OWNER, completeness.ITEM)
 
 COMPARED = (
     "kind", "rule", "tenant", "student_id", "course_id", "before", "after", "change", "threshold",
@@ -248,6 +251,13 @@ def assert_changelog_is_as_recomputed(flow: Flow, found: Seen) -> None:
         } == rows
 
 
+def latest_rows(flow: Flow) -> dict[bytes, bytes | None]:
+    """Return what the changelog holds, by key, but for how far it is complete."""
+    rows = {record.key: record.value for record in flow.read("grade-scores-changelog")}
+    rows.pop(SOURCE_KEY, None)
+    return rows
+
+
 def restored_table(changelog: Iterable[ConsumerRecord], partitions: int = 4) -> PartitionStore:
     store = a_store(partitions)
     for record in changelog:
@@ -296,6 +306,11 @@ def assert_the_log_comes_to_the_same_bytes(flow: Flow) -> None:
     for topic, expected in told.items():
         assert by_partition(written[topic]) == expected
     kept = {(one.partition, one.key): one.value for one in written["grade-scores-changelog"]}
+    for number, records in log.items():
+        if records:
+            source_offset = completeness.decode(kept.pop((number, SOURCE_KEY)))
+            assert source_offset.topic_id == flow.topic_id("grade-events")
+            assert source_offset.offset > records[-1].offset
     assert kept == rows
 
 

@@ -19,6 +19,7 @@ from tests.kafka.running import (
     assert_all_is_as_recomputed,
     assert_changelog_is_as_recomputed,
     events_of,
+    latest_rows,
     seen,
     source,
     until,
@@ -70,7 +71,7 @@ def test_offsets_reset_to_the_beginning_repeat_no_alert_and_change_no_row(flow: 
     with flow.worker:
         flow.await_worked(EVENTS)
     alerts = [record.value for record in flow.read("grade-alerts")]
-    rows = latest(flow)
+    rows = latest_rows(flow)
     events = len(events_of(flow))
     admin = KafkaAdminClient(bootstrap_servers=flow.servers)
 
@@ -90,14 +91,10 @@ def test_offsets_reset_to_the_beginning_repeat_no_alert_and_change_no_row(flow: 
 
     assert len(events_of(flow)) == 2 * events, "invalid: nothing was read again"
     assert [record.value for record in flow.read("grade-alerts")] == alerts
-    assert latest(flow) == rows
+    assert latest_rows(flow) == rows
     found = seen(flow)
     assert_alerts_are_as_recomputed(found)
     assert_changelog_is_as_recomputed(flow, found)
-
-
-def latest(flow: Flow) -> dict[bytes, bytes | None]:
-    return {record.key: record.value for record in flow.read("grade-scores-changelog")}
 
 
 @pytest.mark.crash
