@@ -11,6 +11,7 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
+import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from kafka import KafkaAdminClient
 
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
     from streams.simulator import RawRecord
 
 SOURCE_KEY = changelog_key(completeness.OWNER, completeness.ITEM)
+
+READ_SECONDS = 60
+"""How long a topic may take to be read: an open transaction ends within 10 s."""
 
 COMPARED = (
     "kind", "rule", "tenant", "student_id", "course_id", "before", "after", "change", "threshold",
@@ -379,7 +383,11 @@ async def read(kafka: Kafka | str, partitions: list[TopicPartition]) -> list[Con
         await consumer.seek_to_beginning()
         last = await high_watermarks(kafka, partitions)
         records = []
-        while any([await consumer.position(tp) < last[tp] for tp in partitions]):
+        deadline = time.monotonic() + READ_SECONDS
+        while behind := [tp for tp in partitions if await consumer.position(tp) < last[tp]]:
+            if time.monotonic() > deadline:
+                stable = await consumer.end_offsets(behind)
+                pytest.fail(f"decided up to {stable}, written up to {last}: a hanging transaction?")
             for fetched in (await consumer.getmany(timeout_ms=500)).values():
                 records += fetched
         return sorted(records, key=lambda record: (record.partition, record.offset))
