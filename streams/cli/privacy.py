@@ -31,6 +31,9 @@ WORKED_SECONDS: Final = 60.0
 ROUNDS: Final = 3
 """How often what came up meanwhile is erased, too."""
 
+NOTES_SECONDS: Final = 12.0
+"""How long a note that was begun before the erasure may still arrive; producers try for 10 s."""
+
 _student = click.option("--student", required=True, help="The student's id in Canvas.")
 _tenant = click.option("--tenant", help="Whose; needed where several have such a student.")
 
@@ -99,7 +102,7 @@ def erase(student: str, tenant: str | None, *, yes: bool) -> int:
                 "start a worker, or wait until it has caught up (gradewatch workers list); then "
                 "erase once more, which checks that nothing is left",
             )
-        left = dossier.left(whose, number)
+        left = dossier.left(whose, number) or _late(dossier, whose, number)
         if not left:
             break
         click.echo(f"not erased yet, or new: {_named(left)}; once more", err=True)
@@ -113,6 +116,13 @@ def erase(student: str, tenant: str | None, *, yes: bool) -> int:
     click.echo(f"erased: {rows} changelog records, every alert and note; nothing of them is left")
     click.echo(LEFT)
     return 0
+
+
+def _late(dossier: Dossier, tenant: str, student: str) -> Counter[str]:
+    """Return what arrives after the erasure of notes that were being written during it."""
+    click.echo(f"looking again in {NOTES_SECONDS:.0f} s: notes may be on their way", err=True)
+    time.sleep(NOTES_SECONDS)
+    return dossier.left(tenant, student)
 
 
 def _dossier() -> Dossier:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
     from aiokafka import ConsumerRecord
 
+    from streams.cli.process import WorkerProcess
     from tests.kafka.conftest import Kafka
 
 pytestmark = pytest.mark.kafka
@@ -121,3 +125,50 @@ def test_who_is_erased_is_gone_and_stays_gone(kafka: Kafka, namespace: str, tmp_
 def roster(flow: Flow) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = json.loads(flow.worker.get("/api/v1/courses/565"))["students"]
     return rows
+
+
+@pytest.mark.crash
+def test_notes_that_are_written_during_an_erasure_are_erased_too(
+    kafka: Kafka, namespace: str, tmp_path: Path
+) -> None:
+    flow = Flow(kafka.bootstrap_servers, namespace, tmp_path)
+    written: list[int] = []
+    stop = threading.Event()
+    with flow.worker, flow.new_worker("second") as second:
+        play(flow, *RAW)
+        path = "/api/v1/alerts?student_id=48"
+        until(lambda: len(json.loads(flow.worker.get(path))["alerts"]) == 3)
+        until(lambda: len(json.loads(second.get(path))["alerts"]) == 3)
+        alerts = [one["alert_id"] for one in json.loads(second.get(path))["alerts"]]
+
+        def writing() -> None:
+            while not stop.is_set():
+                written.extend(note(second, alert) for alert in alerts)
+
+        writer = threading.Thread(target=writing)
+        writer.start()
+        try:
+            until(lambda: written.count(200) > 10)
+            erased = command(flow, "erase", "--student", "48", "--yes")
+        finally:
+            stop.set()
+            writer.join()
+        assert erased.returncode == 0, erased.stderr
+        assert "nothing of them is left" in erased.stdout
+        assert written[-1] == 404, "invalid: nobody wrote during the erasure"
+        for name in ("grade-scores-changelog", "grade-alerts-state", "grade-alert-actions"):
+            assert about("48", flow.read(name)) == [], name
+
+
+def note(worker: WorkerProcess, alert: str) -> int:
+    """Return the status of a note that is written about an alert."""
+    request = Request(  # noqa: S310 - ours
+        f"{worker.url}/api/v1/alerts/{alert}/actions",
+        json.dumps({"note": "called"}).encode(),
+        {"Content-Type": "application/json"},
+    )
+    try:
+        with urlopen(request, timeout=20) as answer:  # noqa: S310 - ours
+            return int(answer.status)
+    except HTTPError as error:
+        return error.code

@@ -49,6 +49,7 @@ def starved(worker: WorkerProcess) -> None:
     time.sleep(2)
     with suppress(psutil.NoSuchProcess):
         worker.kill()
+    worker.stop()
 
 
 def frozen(worker: WorkerProcess) -> None:
