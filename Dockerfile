@@ -13,6 +13,7 @@ RUN python3 -m venv /tools \
  && /tools/bin/pip --python /opt/gradewatch/bin/python install --no-cache-dir --require-hashes \
       -r requirements.runtime.lock
 COPY pyproject.toml README.md topics.yaml rules.yaml ./
+COPY rules rules
 COPY streams streams
 RUN /tools/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheel . \
  && /tools/bin/pip --python /opt/gradewatch/bin/python install --no-cache-dir --no-deps /wheel/*.whl \
