@@ -4,9 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 # The stamp changes when the lock or the package's own metadata does.
 READY := $(VENV)/.ready
+# A tier that passes whole is recorded with its tree: `start` before it, `passed` after it.
+TIER := $(BIN)/python -m tests.tiers
+NARROWED = $(ARGS) $(PYTEST_ADDOPTS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-crash test-containers mutate check web-token fix bench screenshots lock clean
+.PHONY: help setup demo test test-crash test-containers tiers mutate check web-token fix bench screenshots lock clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -26,11 +29,15 @@ demo: $(READY) ## play simulated Canvas traffic through the whole flow (ARGS="--
 	@exec $(BIN)/gradewatch demo $(ARGS)
 
 test: $(READY) ## all tests, a real Kafka included (ARGS="-k name")
-	@exec $(BIN)/python -m pytest $(ARGS)
+	@$(TIER) start $@
+	@$(BIN)/python -m pytest $(ARGS)
+	@$(TIER) passed $@ $(NARROWED)
 
 test-crash: $(READY) ## the long tier of fault tests: kill -9, zombies, cuts, 10,000 schedules
+	@$(TIER) start $@
 	@$(BIN)/python -m pytest --hypothesis-profile=crash tests/engine/test_protocol.py
-	@exec $(BIN)/python -m pytest -m crash $(ARGS)
+	@$(BIN)/python -m pytest -m crash $(ARGS)
+	@$(TIER) passed $@ $(NARROWED)
 
 test-containers: $(READY) ## the image and docker-compose.yml on a Docker engine (ARGS="-k cluster")
 	@exec $(BIN)/python -m tests.containers.ready $(ARGS)
@@ -42,6 +49,9 @@ deploy/web-token:
 	@umask 027 && $(PYTHON) -c 'import secrets; print(secrets.token_hex(32))' > $@.part
 	@test "$$(uname)" != Linux || chgrp 10001 $@.part 2>/dev/null || sudo chgrp 10001 $@.part
 	@mv $@.part $@
+
+tiers: $(READY) ## say which tiers last passed on this very tree, and which are stale
+	@$(TIER)
 
 mutate: $(READY) ## change the shipped rules, one thing at a time: their tests must notice
 	@for tests in rules/*.test.yaml; do \

@@ -50,12 +50,13 @@ def docker(*words: str, seconds: float = 600) -> str:
     return run("docker", *words, seconds=seconds).stdout.strip()
 
 
-def why_no_engine() -> str | None:
+def why_no_engine(environment: Mapping[str, str] | None = None) -> str | None:
     """Return why no Docker engine can be used here; None where one answers."""
     if shutil.which("docker") is None:
         return "no docker command: make test-containers installs one on Debian, as root"
+    ask = ("docker", "version", "--format", "{{.Server.Version}}")
     try:
-        docker("version", "--format", "{{.Server.Version}}", seconds=ANSWER_SECONDS)
+        run(*ask, environment=environment, seconds=ANSWER_SECONDS)
     except (DockerError, subprocess.TimeoutExpired) as error:
         return f"no Docker engine answers: {str(error).splitlines()[-1]}"
     return None
@@ -64,7 +65,8 @@ def why_no_engine() -> str | None:
 @cache
 def compose_commands() -> tuple[tuple[str, ...], ...]:
     """Return what can read a compose file here: Docker's plugin, then the classic command."""
-    plugin = run("docker", "compose", "version", check=False).returncode == 0
+    docker_is_here = shutil.which("docker") is not None
+    plugin = docker_is_here and run("docker", "compose", "version", check=False).returncode == 0
     classic = shutil.which("docker-compose") is not None
     return (("docker", "compose"),) * plugin + (("docker-compose",),) * classic
 

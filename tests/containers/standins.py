@@ -53,6 +53,11 @@ def python(say: Callable[[str], None]) -> str:
     return _image(PYTHON, PYTHON_STANDIN, _build_python, say)
 
 
+def official() -> bool:
+    """Return True if the engine has the official images already, so that none is to be made."""
+    return has_image(KAFKA) and has_image(PYTHON)
+
+
 def ours(say: Callable[[str], None]) -> str:
     """Return the name of our own image, built from the repository as it is."""
     base = python(say)
