@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -103,3 +104,13 @@ def test_the_makefile_records_a_tier_only_after_every_command_of_it(tier: str) -
     assert recipe[0] == "\t@$(TIER) start $@"
     assert recipe[-1] == "\t@$(TIER) passed $@ $(NARROWED)"
     assert not [line for line in recipe if line.startswith("\t-") or " exec " in line]
+
+
+def test_ci_runs_the_test_command_of_the_readme_and_then_the_containers() -> None:
+    [command] = re.findall(
+        r"^(make test\S*) ", (tiers.ROOT / "README.md").read_text(), re.MULTILINE
+    )
+    ci = (tiers.ROOT / ".ci" / "run").read_text().splitlines()
+
+    assert [line for line in ci if line.startswith("make ")] == [command, "make test-containers"]
+    assert "set -euo pipefail" in ci, "the first failure must be the run's"

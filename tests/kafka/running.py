@@ -53,6 +53,9 @@ COMPARED = (
     "event_time", "late", "score_now", "grading_period_id",
 )  # fmt: skip
 
+STALL_SECONDS = 120
+"""How long nothing may be worked on before it counts as stuck, on a busy machine too."""
+
 
 class Flow:
     """One namespace on a broker, with its topics applied, and a worker to start and harm."""
@@ -135,8 +138,24 @@ class Flow:
         return asyncio.run(read(self.kafka, self.partitions(name)))
 
     def await_worked(self, raw_records: int) -> None:
-        """Return once the group has committed every record of both sources."""
-        until(lambda: self.lag() == 0 and self.committed(self.settings.raw_topic) >= raw_records)
+        """Return once the group has committed every record of both sources.
+
+        Fails where nothing was worked on for STALL_SECONDS, however long the whole takes.
+        """
+        least, deadline = None, 0.0
+        while True:
+            raw, events = self.lag_of(self.settings.raw_topic), self.lag_of("grade-events")
+            done = self.committed(self.settings.raw_topic)
+            if raw + events == 0 and done >= raw_records:
+                return
+            left = 2 * raw + events  # intake makes an event of a raw record: that is progress, too
+            if least is None or left < least:
+                least, deadline = left, time.monotonic() + STALL_SECONDS
+            assert time.monotonic() < deadline, (
+                f"no progress for {STALL_SECONDS} s: {raw} raw records and {events} events wait, "
+                f"{done} of {raw_records} raw records are committed\n{self.log()[-3_000:]}"
+            )
+            time.sleep(0.05)
 
     def committed(self, name: str) -> int:
         """Return how far the group has committed a source, summed over its partitions."""
@@ -145,10 +164,11 @@ class Flow:
 
     def lag(self) -> int:
         """Return the records of both sources after the group's committed offsets."""
-        return sum(
-            asyncio.run(ends(self.kafka, self.partitions(source))) - self.committed(source)
-            for source in (self.settings.raw_topic, "grade-events")
-        )
+        return sum(map(self.lag_of, (self.settings.raw_topic, "grade-events")))
+
+    def lag_of(self, name: str) -> int:
+        """Return the records of one source after the group's committed offsets."""
+        return asyncio.run(ends(self.kafka, self.partitions(name))) - self.committed(name)
 
     def log(self) -> str:
         """Return what the workers said."""
@@ -361,8 +381,8 @@ def assert_refused_are_as_recomputed(found: Seen) -> None:
     assert {source(record) for record in found.refused} == found.refusable
 
 
-def until(condition: Callable[[], bool], seconds: float = 120) -> None:
-    """Return once the condition holds; fail after a deadline."""
+def until(condition: Callable[[], bool], seconds: float = 240) -> None:
+    """Return once the condition holds; fail after a deadline, generous for a busy machine."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "the condition did not come about in time"

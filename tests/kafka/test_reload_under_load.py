@@ -3,20 +3,16 @@ by the set that was in force where it stands."""  # noqa: D205, D209 - one thoug
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import signal
-from datetime import UTC, datetime
-from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from streams.core import rules
 from streams.core.events import Control, decode
-from streams.player import play
-from streams.simulator import semester
+from tests.kafka.crash.load import Load
 from tests.kafka.running import (
     Flow,
     a_moment,
@@ -34,9 +30,10 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.kafka, pytest.mark.crash]
 
-EVENTS = 9_000
+RATE = 300
+"""Events a second: a few between two reloads."""
+
 RELOADS = 50
-END = datetime(2026, 5, 15, 17, tzinfo=UTC)
 
 
 def a_set(number: int) -> str:
@@ -64,26 +61,15 @@ def test_fifty_reloads_under_load(kafka: Kafka, namespace: str, tmp_path: Path) 
     file = tmp_path / "rules.yaml"
     file.write_text(a_set(0))
     flow = Flow(kafka.bootstrap_servers, namespace, tmp_path, rules=file)
-    done = Event()
-
-    def feed() -> None:
-        raw = flow.topic(flow.settings.raw_topic)
-        asyncio.run(play(semester(12, EVENTS, END), flow.kafka, raw, rate=300))
-        done.set()
-
     with flow.worker as worker:
-        feeder = Thread(target=feed)
-        feeder.start()
-        for number in range(1, RELOADS + 1):
-            aside = file.with_suffix(".new")
-            aside.write_text("rules: many" if is_invalid(number) else a_set(number))
-            aside.replace(file)
-            os.kill(worker.pid, signal.SIGHUP)
-            until(lambda number=number: is_known(worker.get("/metrics"), number))  # type: ignore[misc]
-            if number == RELOADS // 2:
-                assert not done.is_set(), "invalid: the reloads were not under load"
-        feeder.join()
-        flow.await_worked(EVENTS)
+        with Load(flow, 12, RATE) as load:
+            for number in range(1, RELOADS + 1):
+                aside = file.with_suffix(".new")
+                aside.write_text("rules: many" if is_invalid(number) else a_set(number))
+                aside.replace(file)
+                os.kill(worker.pid, signal.SIGHUP)
+                until(lambda number=number: is_known(worker.get("/metrics"), number))  # type: ignore[misc]
+            load.require_under_way()
         assert_the_log_comes_to_the_same_bytes(flow)
         assert_last_states_are_the_last_alerts(flow)
         found = seen(flow)

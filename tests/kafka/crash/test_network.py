@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.kafka, pytest.mark.crash]
 
-FAULT_SECONDS = 20
+FAULT_SECONDS = 14
 """Longer than a session, and than a transaction."""
 
 
@@ -29,26 +29,24 @@ def proxied_kafka(tmp_path: Path, jar_dir: Path) -> Iterator[ProxiedKafka]:
 
 
 @pytest.mark.parametrize("network", [Network.CUT, Network.SILENT, Network.ONE_WAY, Network.SLOW])
-def test_a_network_that_fails_for_twenty_seconds_twice(
+def test_a_network_that_fails_for_longer_than_a_session_twice(
     proxied_kafka: ProxiedKafka, namespace: str, tmp_path: Path, network: Network
 ) -> None:
     flow = Flow(proxied_kafka.bootstrap_servers, namespace, tmp_path)
     proxy = proxied_kafka.proxy
     worker = flow.new_worker("worker", kafka_bootstrap_servers=proxied_kafka.proxied_servers)
     with worker:
-        load = Load(flow, 50, 90_000)
-        for _ in range(2):
-            await_progress(flow)
-            load.require_under_way()
-            proxy.become(network)
-            held = proxy.held
-            time.sleep(FAULT_SECONDS)
-            assert flow.lag() > 0, "invalid: nothing was under way"
-            assert network is Network.CUT or proxy.held > held, "invalid: nothing was held up"
-            if network is not Network.SLOW:
-                assert '"ready":false' in worker_said(worker.url)
-            proxy.become(Network.WHOLE)
-        load.await_worked()
+        with Load(flow, 50) as load:
+            for _ in range(2):
+                await_progress(flow)
+                proxy.become(network)
+                held = proxy.held
+                time.sleep(FAULT_SECONDS)
+                load.require_under_way()
+                assert network is Network.CUT or proxy.held > held, "invalid: nothing was held up"
+                if network is not Network.SLOW:
+                    until(lambda: '"ready":false' in worker_said(worker.url))
+                proxy.become(Network.WHOLE)
         worker.require_alive()
         until(lambda: '"ready":true' in worker_said(worker.url))
 
