@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.kafka.crash.load import Load, await_progress
+from streams.simulator import semester
+from tests.kafka.crash.load import END, Load, await_progress
 from tests.kafka.running import Flow, assert_all_is_as_recomputed
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from tests.kafka.conftest import Kafka
 
 pytestmark = [pytest.mark.kafka, pytest.mark.crash]
+
+BACKLOG = 25_000
+"""Events that wait when a worker starts: more than it works on before it is stopped again."""
 
 
 @pytest.fixture
@@ -59,6 +63,21 @@ def test_sigterm_one_after_the_other_under_load(flow: Flow, workers: list[Worker
             assert worker.stop() == 0
             worker.start()
             worker.await_ready()
+
+    assert_all_is_as_recomputed(flow)
+
+
+def test_sigterm_amid_a_backlog(flow: Flow) -> None:
+    """Under full load: batches are as large as they get, and the next ones are fetched already."""
+    flow.play(semester(26, BACKLOG, END))
+    worker = flow.worker
+    for _ in range(4):
+        worker.start()
+        await_progress(flow)
+        assert worker.stop() == 0
+        assert flow.lag() > 0, "invalid: nothing was under way"
+    with worker:
+        flow.await_worked(BACKLOG)
 
     assert_all_is_as_recomputed(flow)
 
