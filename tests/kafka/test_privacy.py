@@ -160,6 +160,36 @@ def test_notes_that_are_written_during_an_erasure_are_erased_too(
             assert about("48", flow.read(name)) == [], name
 
 
+@pytest.mark.crash
+def test_who_is_erased_while_workers_come_and_go_is_gone(
+    kafka: Kafka, namespace: str, tmp_path: Path
+) -> None:
+    flow = Flow(kafka.bootstrap_servers, namespace, tmp_path)
+    with flow.worker:
+        play(flow, *RAW)
+        for name in ("first", "second"):
+            joiner = flow.new_worker(name)
+            joiner.start()
+            until(lambda name=name: name in workers_list(flow))  # type: ignore[misc]
+            joiner.kill()  # its partitions are nobody's for as long as its session lasts
+            erased = command(flow, "erase", "--student", "48", "--yes")
+            assert erased.returncode == 0, erased.stderr
+            for topic in ("grade-scores-changelog", "grade-alerts-state"):
+                assert about("48", flow.read(topic)) == [], topic
+            play(flow, *RAW)  # earlier events of theirs are passed over, for ever
+        assert [row["student_id"] for row in roster(flow)] == ["49"]
+    with flow.new_worker("another") as another:
+        flow.worker = another
+        assert [row["student_id"] for row in roster(flow)] == ["49"]
+
+
+def workers_list(flow: Flow) -> str:
+    """Return what ``gradewatch workers list`` shows."""
+    listed = [sys.executable, "-m", "streams", "workers", "list"]
+    env = environment(flow.settings)
+    return subprocess.run(listed, env=env, capture_output=True, text=True, check=False).stdout
+
+
 def note(worker: WorkerProcess, alert: str) -> int:
     """Return the status of a note that is written about an alert."""
     request = Request(  # noqa: S310 - ours
