@@ -42,10 +42,10 @@ test-crash: $(READY) ## the long tier of fault tests: kill -9, zombies, cuts, 10
 test-containers: $(READY) ## the image and docker-compose.yml on a Docker engine (ARGS="-k cluster")
 	@exec $(BIN)/python -m tests.containers.ready $(ARGS)
 
-web-token: deploy/web-token ## make the bearer token that docker-compose.yml hands to the workers
+web-token: deploy/web-token deploy/id-key ## make the token and the id key that docker-compose.yml hands to the workers
 
 # For its owner and for the image's group, nobody else. On macOS Docker's own machine sees to that.
-deploy/web-token:
+deploy/web-token deploy/id-key:
 	@umask 027 && $(PYTHON) -c 'import secrets; print(secrets.token_hex(32))' > $@.part
 	@test "$$(uname)" != Linux || chgrp 10001 $@.part 2>/dev/null || sudo chgrp 10001 $@.part
 	@mv $@.part $@

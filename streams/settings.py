@@ -6,13 +6,13 @@ import json
 import os
 import re
 from enum import StrEnum
-from hashlib import blake2b
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import SettingsError
 
+from streams.core.keys import Use, derive
 from streams.errors import ConfigurationError
 from streams.kafka_settings import KafkaSettings, environment_name
 from streams.security import read_secret
@@ -60,7 +60,8 @@ class Settings(KafkaSettings):
     rules: Path = Field(shipped("rules.yaml"), description="the file that says what alerts")
     id_key: SecretStr = Field(
         SecretStr(DEVELOPMENT_ID_KEY),
-        description="secret that keys alert ids, 16 to 64 bytes; keep it for as long as the alerts",
+        description="secret that all workers share, 16 to 64 bytes; keys alert ids, sessions, the "
+        "audit and requests between workers; keep it for as long as the alerts",
     )
     id_key_file: Path | None = Field(None, description="file with that secret, instead")
     tenants: dict[str, str] = Field(
@@ -188,10 +189,10 @@ class Settings(KafkaSettings):
 
         So few that they say next to nothing of the key.
         """
-        return blake2b(b"gradewatch-id-key", key=self.read_id_key(), digest_size=2).hexdigest()
+        return derive(self.read_id_key(), Use.MARK)[:2].hex()
 
     def read_id_key(self) -> bytes:
-        """Return what keys the alert ids, 16 to 64 bytes.
+        """Return the secret that all workers share, 16 to 64 bytes.
 
         Raises:
             ConfigurationError: The file with it cannot be read, is open to every user, or holds no
@@ -211,7 +212,7 @@ class Settings(KafkaSettings):
 
     @property
     def uses_development_key(self) -> bool:
-        """Whether alert ids are keyed with the published key."""
+        """Whether the id key is the published one."""
         return self.id_key_file is None and self.id_key.get_secret_value() == DEVELOPMENT_ID_KEY
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from streams.access import people
 from streams.access.roles import ANYBODY_HERE, Person, Role
 from streams.access.tokens import read_token
+from streams.core.keys import Use, derive
 from streams.errors import ConfigurationError
 from streams.security import is_loopback
 
@@ -61,8 +62,8 @@ class Door:
             settings: Name the files.
 
         Raises:
-            ConfigurationError: Scores would be open to other machines, or a file is missing, open
-                to every user, or not what it should be.
+            ConfigurationError: Scores would be open to other machines, the id key is the published
+                one, or a file is missing, open to every user, or not what it should be.
         """
         self.loopback = is_loopback(settings.web_host)
         token, self._file = settings.web_token_file, settings.access_file
@@ -75,7 +76,7 @@ class Door:
                 "or leave GRADEWATCH_WEB_HOST at 127.0.0.1",
             )
         self._token = None if token is None else read_token(token)
-        self._key = settings.read_id_key()
+        self._key = derive(settings.read_id_key(), Use.SESSIONS)
         self._session_seconds = settings.session_hours * 3600
         self._people: dict[str, Person] = {}
         self._by_name: dict[str, str] = {}
@@ -85,6 +86,19 @@ class Door:
         if self._file is not None:
             self._stamp = _stamp(self._file)
             self._take(people.load(self._file))
+        if self.restricts(settings) and settings.uses_development_key:
+            raise ConfigurationError(
+                "the id key is the published development key, and access is restricted: anybody "
+                "who has read the source could sign in as anybody",
+                "make a key for all workers: (umask 077; openssl rand -hex 32 > id-key), and set "
+                "GRADEWATCH_ID_KEY_FILE=id-key",
+            )
+
+    @staticmethod
+    def restricts(settings: Settings) -> bool:
+        """Return whether these settings keep anybody out, or let other machines in."""
+        files = (settings.access_file, settings.web_token_file)
+        return any(file is not None for file in files) or not is_loopback(settings.web_host)
 
     def person(self, authorization: str | None, cookie: str | None, now: float) -> Person:
         """Return who asks. A token counts for more than a session.

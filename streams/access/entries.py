@@ -30,11 +30,11 @@ def encode(entry: Entry) -> bytes:
     return _encoder.encode(entry)
 
 
-def subject(id_key: bytes, tenant: str, number: str) -> str:
+def subject(key: bytes, tenant: str, number: str) -> str:
     """Return what stands for a student or a course: the same for the same, and no way back.
 
     Args:
-        id_key: 16 to 64 bytes.
+        key: Derived for `Use.AUDIT`, 16 to 64 bytes.
         tenant: Whose; empty where nobody said.
         number: The id as it is kept.
 
@@ -43,4 +43,4 @@ def subject(id_key: bytes, tenant: str, number: str) -> str:
         'a103aa3c5bcb9d6f'
     """
     told = msgspec.json.encode((tenant, number))
-    return blake2b(told, key=id_key, digest_size=8).hexdigest()
+    return blake2b(told, key=key, digest_size=8).hexdigest()

@@ -14,6 +14,7 @@ from streams.core.conditions import decimal, size_of
 from streams.core.events import Instant, Percent, student_key
 from streams.core.evidence import Evidence
 from streams.core.fingerprints import fingerprint, keyed
+from streams.core.keys import Use, derive
 from streams.core.rule_parts import Severity
 from streams.core.rules import Kind
 from streams.core.sentences import SCORE_OF, feed_summary, feed_words, own_words, summary
@@ -105,7 +106,8 @@ class Writer:
     """Makes alerts of transitions.
 
     Attributes:
-        key: What their ids are keyed with.
+        id_key: The secret that all workers share; marks of erased students are keyed with it.
+        key: Derived from it; keys alert ids and fingerprints.
     """
 
     def __init__(self, id_key: bytes, place: Place) -> None:
@@ -116,7 +118,8 @@ class Writer:
                 turned back by trying them all.
             place: The partition that evidence points to.
         """
-        self.key = id_key
+        self.id_key = id_key
+        self.key = derive(id_key, Use.ALERT_IDS)
         self._place = place
 
     def tell(self, step: Transition, who: Who, rules_hash: str, clock: Instant) -> Iterator[Told]:

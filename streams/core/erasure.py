@@ -33,7 +33,8 @@ def mark(key: bytes, owner: bytes) -> str:
     """Return what stands for a student who is erased: who has no key cannot tell who it is.
 
     Args:
-        key: 16 to 64 bytes.
+        key: The id key itself, 16 to 64 bytes: marks are kept in the partition's state for as long
+            as the topic, so no upgrade may change what they are keyed with.
         owner: The student's key.
 
     Example:

@@ -141,7 +141,7 @@ class Partition:
     def _score(self, event: GradeEvent, at: Position) -> Outcome:
         owner, item = student_key(event.tenant, event.student_id), event.course_id.encode()
         if self.state.erased and covers(
-            self.state.erased, mark(self._writer.key, owner), at.offset, event.event_time
+            self.state.erased, mark(self._writer.id_key, owner), at.offset, event.event_time
         ):
             return Outcome(Fate.ERASED)
         who = Who(event.tenant, event.student_id, event.course_id)
@@ -254,7 +254,7 @@ class Partition:
         for item, row in self._rows.drop(owner):
             gone |= possible(self._writer.key, ids, _who(owner, item), row)
         erasure = Erasure(offset, checked(told.at))
-        erased = {**self.state.erased, mark(self._writer.key, owner): erasure}
+        erased = {**self.state.erased, mark(self._writer.id_key, owner): erasure}
         self.state = msgspec.structs.replace(self.state, erased=dict(sorted(erased.items())))
         return Outcome(Fate.CONTROL, erased=tuple(sorted(gone)))
 

@@ -66,13 +66,15 @@ def _topics_file(patient: Patient) -> Look:
 
 
 def _id_key(patient: Patient) -> Look:
-    """Look at what keys the alert ids."""
+    """Look whether the id key is the published one."""
     if not patient.settings.uses_development_key:
-        return "alert ids are keyed with a key of yours"
+        return "the id key is one of yours"
+    if Door.restricts(patient.settings):
+        return "the published development key, which is refused: see the check of secret files"
     if patient.settings.kafka_bootstrap_servers is None:
         return "the published development key, which will do for the embedded broker"
     yield warn(
-        "alert ids are keyed with the published development key: anybody can compute them",
+        "the id key is the published development key: anybody can compute alert ids",
         "set GRADEWATCH_ID_KEY_FILE before anybody keeps alerts: other ids follow from another key",
     )
     return ""

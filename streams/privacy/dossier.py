@@ -16,6 +16,7 @@ from streams.access.entries import subject
 from streams.core import ids
 from streams.core.events import Control, encode, student_key
 from streams.core.instants import instant
+from streams.core.keys import Use, derive
 from streams.engine.blocking import Failed
 from streams.engine.outputs import Outputs, Produced
 from streams.engine.transactions import Writer, stable_offsets
@@ -114,10 +115,14 @@ class Dossier:
         Raises:
             BrokerError: Kafka does not answer, or refuses.
         """
-        key = self._settings.read_id_key()
+        id_key = self._settings.read_id_key()
+        # Entries of builds before decision 0014 are keyed with the id key itself.
+        keys = (derive(id_key, Use.AUDIT), id_key)
         # The caller may have said no tenant, or the other spelling.
         spelled = {student, *ids.spellings(student)}
-        marks = {subject(key, whose, one) for whose in ("", tenant) for one in spelled}
+        marks = {
+            subject(key, whose, one) for key in keys for whose in ("", tenant) for one in spelled
+        }
         for record in self._records.read(AUDIT, None):
             if msgspec.json.decode(record.value).get("subject") in marks:
                 yield record

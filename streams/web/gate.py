@@ -19,6 +19,7 @@ from streams.access.doors import COOKIE, Denied
 from streams.access.entries import Entry, subject
 from streams.access.roles import Person, Right, Role
 from streams.core.instants import instant
+from streams.core.keys import Use, derive
 from streams.errors import place
 from streams.security import is_loopback
 from streams.web import json
@@ -102,7 +103,7 @@ class Gate:
         self._worker, self._door, self._audit = worker, door, audit
         self._peers, self._show = peers, show
         self._rate = Rate(worker.settings.web_rate)
-        self._id_key = worker.settings.read_id_key()
+        self._audit_key = derive(worker.settings.read_id_key(), Use.AUDIT)
 
     def handler(
         self, route: Route, answering: Answers
@@ -239,7 +240,7 @@ class Gate:
                 who=person.name if person else NOBODY.name,
                 role=person.role.value if person else "",
                 action=f"{request.method} {_route(request)}",
-                subject=subject(self._id_key, *about) if about else "",
+                subject=subject(self._audit_key, *about) if about else "",
                 purpose=purpose if purpose.isprintable() else "",
                 outcome=outcome,
                 worker=self._worker.settings.worker_id,

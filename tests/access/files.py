@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 T = "t"
+ID_KEY = "a key of the tests alone"
+"""With an access file the published key is refused."""
+
 TOKENS = {
     name: f"token-of-{name}-0123456789" for name in ("ops", "ada", "ines", "stu", "etl", "lone")
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,7 +13,7 @@ from streams.access.doors import Denied, Door
 from streams.access.roles import ANYBODY_HERE, Person, Role
 from streams.errors import ConfigurationError
 from streams.settings import load
-from tests.access.files import TOKENS, everybody, written
+from tests.access.files import ID_KEY, TOKENS, everybody, written
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,7 @@ def bearer(token: str) -> str:
 
 
 def a_door(folder: Path, token: str | None = TOKEN) -> Door:
-    told = {"access_file": written(folder)}
+    told: dict[str, Any] = {"access_file": written(folder), "id_key": ID_KEY}
     if token is not None:
         told["web_token_file"] = a_token_file(folder, token)
     return Door(load(**told))
@@ -69,14 +69,31 @@ def test_a_token_file_that_is_not_safe_does_not_start(
     tmp_path: Path, text: str, mode: int, message: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=message) as told:
-        Door(load(web_token_file=a_token_file(tmp_path, text, mode)))
+        Door(load(web_token_file=a_token_file(tmp_path, text, mode), id_key=ID_KEY))
     assert text not in str(told.value)
 
 
 def test_a_missing_file_does_not_start(tmp_path: Path) -> None:
     for setting in ("web_token_file", "access_file"):
         with pytest.raises(ConfigurationError, match="cannot be read"):
-            Door(load(**{setting: tmp_path / "none"}))
+            Door(load(id_key=ID_KEY, **{setting: tmp_path / "none"}))
+
+
+@pytest.mark.parametrize("setting", ["web_token_file", "access_file"])
+def test_with_the_published_key_nobody_is_kept_out_so_it_does_not_start(
+    tmp_path: Path, setting: str
+) -> None:
+    files = {"web_token_file": a_token_file(tmp_path), "access_file": written(tmp_path)}
+    told: dict[str, Any] = {setting: files[setting]}
+
+    with pytest.raises(ConfigurationError, match="published development key") as raised:
+        Door(load(**told))
+    assert raised.value.exit_code == 78
+    assert "openssl rand -hex 32 > id-key" in str(raised.value)
+    assert "GRADEWATCH_ID_KEY_FILE" in str(raised.value)
+    assert Door(load(**told, id_key=ID_KEY)).asks
+    with pytest.raises(ConfigurationError, match="published development key"):
+        Door(load(**told, web_host="0.0.0.0"))  # noqa: S104 - that is refused
 
 
 def test_everybody_is_known_by_their_token_and_by_nothing_else(tmp_path: Path) -> None:

@@ -34,9 +34,11 @@ class Answer(NamedTuple):
     content: Any
 
 
-def token_file(images: Images, tmp_path: Path, token: str, mode: int = 0o640) -> Path:
-    """Return a file with a token, of the group that the image runs as."""
-    file = tmp_path / "web-token"
+def token_file(
+    images: Images, tmp_path: Path, token: str, mode: int = 0o640, name: str = "web-token"
+) -> Path:
+    """Return a file with a token or key, of the group that the image runs as."""
+    file = tmp_path / name
     file.write_text(f"{token}\n")
     file.chmod(mode)
     change = f"import os; os.chown('/at/{file.name}', -1, {GROUP})"
@@ -89,6 +91,9 @@ class Project:
             "GRADEWATCH_IMAGE": images.ours,
             "GRADEWATCH_KAFKA_IMAGE": images.kafka,
             "GRADEWATCH_WEB_TOKEN_FILE": str(token_file(images, tmp_path, self.token)),
+            "GRADEWATCH_ID_KEY_FILE": str(
+                token_file(images, tmp_path, secrets.token_hex(32), name="id-key")
+            ),
             **{name: str(port) for name, port in self._ports.items()},
         } | dict(told or {})  # fmt: skip
 

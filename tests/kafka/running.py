@@ -31,6 +31,7 @@ from streams.security import Kafka
 from streams.settings import Guarantee, Settings, load
 from streams.web import views
 from tests import oracle
+from tests.access.files import ID_KEY
 from tests.on_dicts import ROOT
 from tests.tables import a_store
 
@@ -79,6 +80,7 @@ class Flow:
             "web_port": 0,
             "rules": ROOT / "rules.yaml",
             "worker_id": namespace,
+            "id_key": ID_KEY,
             "web_rate": 10_000,
         }
         self.settings: Settings = load(**ours | told)

@@ -130,25 +130,28 @@ def test_every_worker_has_an_id_and_a_url_of_its_own() -> None:
         assert given["GRADEWATCH_WORKER_ID"] == name
         assert given["GRADEWATCH_CANONICAL_URL"] == f"http://{name}:6066"
         assert given["GRADEWATCH_WEB_TOKEN_FILE"] == "/run/secrets/web-token"  # noqa: S105 - a path
-        assert each["secrets"] == ["web-token"]
+        assert given["GRADEWATCH_ID_KEY_FILE"] == "/run/secrets/id-key"
+        assert each["secrets"] == ["web-token", "id-key"]
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root gives a file to a group without a password")
-def test_the_token_is_for_its_owner_and_the_image_alone(tmp_path: Path) -> None:
+def test_token_and_key_are_for_their_owner_and_the_image_alone(tmp_path: Path) -> None:
     shutil.copy(ROOT / "Makefile", tmp_path)
     (tmp_path / "deploy").mkdir()
-    file = tmp_path / "deploy" / "web-token"
+    files = [tmp_path / "deploy" / name for name in ("id-key", "web-token")]
 
-    def make() -> str:
+    def make() -> list[str]:
         subprocess.run(["make", "web-token"], cwd=tmp_path, check=True, capture_output=True)  # noqa: S607 - whichever
-        return file.read_text()
+        return [file.read_text() for file in files]
 
-    token = make()
-    assert re.fullmatch(r"[0-9a-f]{64}\n", token)
-    assert stat.S_IMODE(file.stat().st_mode) == 0o640
-    assert file.stat().st_gid == int(dict(last_stage())["USER"].split(":")[1])
-    assert make() == token, "those who have it would be shut out"
-    assert [each.name for each in file.parent.iterdir()] == [file.name]
+    made = make()
+    assert made[0] != made[1]
+    for file, text in zip(files, made, strict=True):
+        assert re.fullmatch(r"[0-9a-f]{64}\n", text)
+        assert stat.S_IMODE(file.stat().st_mode) == 0o640
+        assert file.stat().st_gid == int(dict(last_stage())["USER"].split(":")[1])
+    assert make() == made, "those who have it would be shut out"
+    assert sorted(each.name for each in files[0].parent.iterdir()) == ["id-key", "web-token"]
 
 
 def test_no_broker_makes_a_topic_by_itself() -> None:

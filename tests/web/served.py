@@ -20,7 +20,7 @@ from streams.access.doors import Door
 from streams.core.rows import encode_row
 from streams.web.server import mount
 from streams.worker import Worker
-from tests.access.files import TOKENS, everybody, written
+from tests.access.files import ID_KEY, TOKENS, everybody, written
 from tests.on_dicts import Play
 from tests.scenarios import a_course_grade_change, a_grade_change, an_override, moment
 from tests.tables import a_worker
@@ -183,7 +183,9 @@ def served(
     **told: Any,  # noqa: ANN401 - settings
 ) -> Iterator[tuple[Here, Client, list[dict[str, Any]]]]:
     """Give a worker, who asks it, and its alerts; everybody of `tests.access.files` has access."""
-    told = {"access_file": written(tmp_path, everybody()), "web_rate": 100_000} | told
+    told = {
+        "access_file": written(tmp_path, everybody()), "id_key": ID_KEY, "web_rate": 100_000,
+    } | told  # fmt: skip
     worker = cast("Here", a_worker(Here, **told))
     alerts = with_a_term(worker)
     server = cast("Web", worker.app.web)

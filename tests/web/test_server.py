@@ -21,6 +21,7 @@ from streams.core.events import CourseGradeChange
 from streams.core.rows import Position, encode_row
 from streams.web.server import install, mount
 from streams.worker import Cluster, Worker
+from tests.access.files import ID_KEY
 from tests.tables import a_worker
 
 if TYPE_CHECKING:
@@ -231,7 +232,7 @@ def test_with_a_token_even_an_unknown_path_and_method_need_it(tmp_path: Path) ->
         ("GET", "/api/v1/openapi.json"),
     ]
     for method, path in paths:
-        answer = asked(ours(a_worker(web_token_file=file)), path, method)
+        answer = asked(ours(a_worker(web_token_file=file, id_key=ID_KEY)), path, method)
         assert answer.status == HTTPStatus.UNAUTHORIZED, path
         assert answer.headers["WWW-Authenticate"].startswith("Bearer")
 
