@@ -13,7 +13,9 @@ from kafka.admin import MemberToRemove
 from kafka.errors import GroupAuthorizationFailedError, NoError
 
 from streams.connection import client, not_granted, patiently
+from streams.core.keys import Use, derive
 from streams.errors import BrokerError, GradewatchError, NotFoundError
+from streams.security.membership import plain, proven
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,6 +36,7 @@ class Member(NamedTuple):
         worker: Its ``GRADEWATCH_WORKER_ID``.
         instance_id: What makes it a static member; None: it is none.
         url: Where its web views are.
+        proven: Whether it proves that it has our id key: only then a token may be sent there.
         host: Where it connects from.
         partitions: Topic, in this namespace → partitions it works on.
     """
@@ -41,6 +44,7 @@ class Member(NamedTuple):
     worker: str
     instance_id: str | None
     url: str
+    proven: bool
     host: str
     partitions: Mapping[str, list[int]]
 
@@ -108,7 +112,7 @@ def remove(settings: Settings, kafka: Kafka, worker: str) -> Member:
         try:
             results = admin.remove_group_members(settings.group, [who]).values()
         except GroupAuthorizationFailedError:
-            raise not_granted(f"READ on group {settings.group}") from None
+            raise not_granted(f"READ on group {settings.group} (role worker)") from None
     for result in results:
         if result is not NoError:
             raise BrokerError(f"Kafka did not remove it: {result.__name__}", "try again")
@@ -117,11 +121,13 @@ def remove(settings: Settings, kafka: Kafka, worker: str) -> Member:
 
 def _member(settings: Settings, told: Mapping[str, Any]) -> Member:
     assigned = (told["member_assignment"] or {}).get("assigned_partitions", ())
-    url = _URL.search(str(told["member_metadata"]))
+    found = _URL.search(str(told["member_metadata"]))
+    url, key = found[1] if found else "", derive(settings.read_id_key(), Use.PEERS)
     return Member(
         worker=str(told["client_id"]).removeprefix(f"{settings.group}-"),
         instance_id=told["group_instance_id"],
-        url=url[1] if url else "",
+        url=plain(url),
+        proven=proven(url, key) is not None,
         host=str(told["client_host"]).lstrip("/"),
         partitions={each["topic"]: sorted(each["partitions"]) for each in assigned},
     )

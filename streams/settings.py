@@ -6,6 +6,7 @@ import json
 import os
 import re
 from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -98,6 +99,11 @@ class Settings(KafkaSettings):
     web_rate: Annotated[int, Field(ge=1, le=100_000)] = Field(
         50, description="requests a second that one person or program may make, in the long run"
     )
+    trusted_proxies: str = Field(
+        "",
+        description="addresses and networks of the proxies before the web views, comma separated: "
+        "their X-Forwarded-For says who asks; unset: nobody's is believed",
+    )
     canvas_url: str | None = Field(
         None, description="where your Canvas is, https://...: ids on pages then link there"
     )
@@ -148,6 +154,15 @@ class Settings(KafkaSettings):
             raise ValueError("must be the address of a site: https://canvas.example.edu")
         return value or None
 
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _trusted_proxies(cls, value: str) -> str:
+        try:
+            _networks(value)
+        except ValueError:
+            raise ValueError("must be addresses or networks: 10.0.0.5, 10.1.0.0/16") from None
+        return value
+
     @field_validator("id_key")
     @classmethod
     def _id_key(cls, value: SecretStr) -> SecretStr:
@@ -177,6 +192,11 @@ class Settings(KafkaSettings):
     def group(self) -> str:
         """The consumer group of the workers, and the prefix of their transactional ids."""
         return self.topic("gradewatch")
+
+    @property
+    def proxies(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """The networks whose X-Forwarded-For is believed."""
+        return _networks(self.trusted_proxies)
 
     @property
     def exactly_once(self) -> bool:
@@ -214,6 +234,10 @@ class Settings(KafkaSettings):
     def uses_development_key(self) -> bool:
         """Whether the id key is the published one."""
         return self.id_key_file is None and self.id_key.get_secret_value() == DEVELOPMENT_ID_KEY
+
+
+def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(ip_network(each.strip()) for each in text.split(",") if each.strip())
 
 
 def fits_as_id_key(key: str) -> bool:

@@ -14,6 +14,7 @@ from streams.broker import ports
 from streams.core.clock import ITEM, OWNER, decode_state
 from streams.core.feeds import WATCHING
 from streams.core.intake import Reader
+from streams.core.keys import Use, derive
 from streams.core.packed import wake_of
 from streams.engine import routing
 from streams.engine.app import BatchApp
@@ -27,6 +28,7 @@ from streams.lists.store import Alerts
 from streams.lists.write import Actions
 from streams.metrics import Metrics
 from streams.reload import Reload, read_rules
+from streams.security.membership import plain, proven_among, with_proof
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -90,12 +92,14 @@ class Worker:
         self._kafka = cluster.kafka
         self.port = settings.web_port or ports.choose(0)
         host = f"[{settings.web_host}]" if ":" in settings.web_host else settings.web_host
-        self.url = settings.canonical_url or f"http://{host}:{self.port}"
+        self.url = plain(settings.canonical_url or f"http://{host}:{self.port}")
+        self._peer_key = derive(settings.read_id_key(), Use.PEERS)
         # A static member comes back without a rebalance. Under another URL it must be another
         # member: Faust's coordinator would die of it, and leave the process alive but idle.
         static = f"{settings.worker_id}-{crc32(self.url.encode()):08x}" if settings.web_port else ""
         self._member = static or f"{settings.worker_id}-{secrets.token_hex(4)}"
-        self.app = _app(settings, cluster.kafka, self.url, self.port, static or None)
+        joined = with_proof(self.url, self._peer_key)
+        self.app = _app(settings, cluster.kafka, joined, self.port, static or None)
 
         def topic(name: str) -> Topic:
             full = settings.topic(name)
@@ -190,8 +194,17 @@ class Worker:
         return self.incomplete() - self.table.data.faults.keys()
 
     def holders(self) -> dict[int, str]:
-        """Return the URL of the worker that holds each partition of the rows; our own is `url`."""
-        return routing.holders(self.app.assignor.tables_metadata(), self._changelog.name)
+        """Return the URL of the worker that holds each partition of the rows; our own is `url`.
+
+        Partitions of members that do not prove the id key are left out.
+        """
+        members = proven_among(self.app.assignor.tables_metadata(), self._peer_key)
+        return routing.holders(members, self._changelog.name)
+
+    def strangers(self) -> int:
+        """Return how many members of the group do not prove the id key."""
+        members = self.app.assignor.tables_metadata()
+        return len(members) - len(proven_among(members, self._peer_key))
 
     @property
     def partitions(self) -> int:

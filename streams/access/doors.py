@@ -123,6 +123,27 @@ class Door:
             return self._of_session(cookie, now)
         raise Denied("this needs a token: Authorization: Bearer TOKEN")
 
+    def named(self, name: str, role: str) -> Person:
+        """Return the person of a name, on whose behalf another worker asks.
+
+        Args:
+            name: As the access file calls them; "service", "local".
+            role: As the other worker knows it.
+
+        Raises:
+            Denied: Nobody here has this name and this role.
+        """
+        self._look()
+        known = [] if self.asks else [ANYBODY_HERE]
+        if self._token is not None:
+            known.append(SERVICE)
+        if name in self._by_name:
+            known.append(self._people[self._by_name[name]])
+        for person in known:
+            if (person.name, person.role.value) == (name, role):
+                return person
+        raise Denied("nobody is known here by this name and role, or no longer")
+
     def sign_in(self, token: str, now: float) -> str:
         """Return the cookie of a session that begins now.
 

@@ -20,6 +20,7 @@ class Entry(Struct, frozen=True, omit_defaults=True, kw_only=True):
     purpose: str = ""
     outcome: str  # "allowed", or why not
     worker: str = ""
+    via: str = ""  # the worker that asked for them; that one has an entry of its own
 
 
 _encoder: Final = msgspec.json.Encoder()

@@ -36,7 +36,7 @@ class Role(StrEnum):
     WORKER = "worker"
     """Runs ``gradewatch worker``."""
     OPERATOR = "operator"
-    """Plans and applies topics, lists and removes workers, runs the doctor."""
+    """Plans and applies topics, lists workers, runs the doctor; cannot join the group."""
     ALERTS = "alerts"
     """Reads ``grade-alerts`` and ``-state``, by ``gradewatch alerts`` or a program of yours."""
     POSTED = "posted"
@@ -210,7 +210,8 @@ def _of_operator(topics: Topics, group: str) -> Iterator[Acl]:
         else:
             yield _topic(Operation.DESCRIBE, spec, "no plan: whether it exists is not seen")
         yield _topic(Operation.ALTER_CONFIGS, spec, "an apply cannot change its settings")
-    yield _acl(Operation.READ, Resource.GROUP, group, "workers cannot be listed or removed")
+    # No READ: who has it may join the group (decision 0014); removing a member takes it, too.
+    yield _acl(Operation.DESCRIBE, Resource.GROUP, group, "workers cannot be listed")
     why = "the workers' transactions are not seen, hanging ones among them"
     yield _acl(Operation.DESCRIBE, Resource.TRANSACTIONAL_ID, f"{group}-", why, prefixed=True)
 

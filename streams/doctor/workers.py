@@ -47,6 +47,12 @@ def _alike(patient: Patient) -> Look:
         return f"group {patient.settings.group}: {state}, no worker runs"
     told: list[_Told] = []
     for member in members:
+        if not member.proven:
+            yield fail(
+                f"member {member.worker} at {member.url} does not prove the id key of this machine",
+                "give all workers, and this machine, one id key (GRADEWATCH_ID_KEY_FILE); if it is "
+                "no worker of yours, take READ on the group from its principal",
+            )
         try:
             told.append(_told(patient, member))
         except (httpx2.HTTPError, ConfigurationError, LookupError, ValueError) as error:
@@ -87,7 +93,9 @@ def _as_the_file(patient: Patient, told: list[_Told]) -> Iterator[Problem]:
 
 def _told(patient: Patient, member: Member) -> _Told:
     file = patient.settings.web_token_file
-    headers = {"Authorization": f"Bearer {read_token(file)}"} if file is not None else {}
+    headers = dict[str, str]()
+    if file is not None and member.proven:  # a token is nothing to show to strangers
+        headers["Authorization"] = f"Bearer {read_token(file)}"
     answer = httpx2.get(
         member.url.rstrip("/") + "/metrics",
         headers=headers,

@@ -18,8 +18,21 @@ LISTENERS: Final = 32
 """Listeners at once, at most: each is a connection that stays."""
 
 
+EACH: Final = 4
+"""Listeners of one person, at most: so that one takes no other's place."""
+
+
 class FullError(Exception):
-    """There are as many listeners as there may be."""
+    """There are as many listeners as there may be.
+
+    Attributes:
+        of_person: Whether it is this person's listeners that are too many.
+    """
+
+    def __init__(self, *, of_person: bool) -> None:
+        """Say whose."""
+        super().__init__()
+        self.of_person = of_person
 
 
 class Listener:
@@ -56,27 +69,32 @@ class News:
 
     def __init__(self) -> None:
         """Start with nobody."""
-        self._listeners: set[Listener] = set()
+        self._listeners: dict[Listener, str] = {}
 
     def __len__(self) -> int:
         """Return how many listen."""
         return len(self._listeners)
 
     @contextmanager
-    def listening(self) -> Iterator[Listener]:
+    def listening(self, who: str) -> Iterator[Listener]:
         """Lend a listener, which is told of all that changes from now to the block's end.
 
+        Args:
+            who: A person's name; of somebody without one, the address.
+
         Raises:
-            FullError: `LISTENERS` listen.
+            FullError: `LISTENERS` listen, or `EACH` of this person.
         """
+        if list(self._listeners.values()).count(who) >= EACH:
+            raise FullError(of_person=True)
         if len(self._listeners) >= LISTENERS:
-            raise FullError
+            raise FullError(of_person=False)
         listener = Listener()
-        self._listeners.add(listener)
+        self._listeners[listener] = who
         try:
             yield listener
         finally:
-            self._listeners.discard(listener)
+            self._listeners.pop(listener, None)
 
     def tell(self, held: Held) -> None:
         """Everybody who listens is told."""

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+from asyncio import timeout
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
+
+from aiohttp import ClientError
+from aiohttp.http_exceptions import HttpProcessingError
 
 from streams.web.problem import Problem, bad_parameter
 
@@ -19,8 +23,33 @@ if TYPE_CHECKING:
 BODY_BYTES: Final = 64 << 10
 """Bytes that a request may bring, at most."""
 
+BODY_SECONDS: Final = 10
+"""How long the body of a request may take to come."""
+
 LONGEST: Final = 200
 """Characters of a parameter, at most."""
+
+
+async def body_of(request: web.Request) -> bytes:
+    """Return the body of a request.
+
+    Raises:
+        Problem: ``request_timeout``: it did not come in time; ``bad_body``: it is not encoded as
+            its headers say.
+    """
+    try:
+        async with timeout(BODY_SECONDS):
+            return await request.read()
+    except TimeoutError:
+        raise Problem(
+            HTTPStatus.REQUEST_TIMEOUT,
+            "request_timeout",
+            f"the body did not come within {BODY_SECONDS} s; send it whole",
+        ) from None
+    except (ClientError, HttpProcessingError):
+        raise Problem(
+            HTTPStatus.BAD_REQUEST, "bad_body", "the body is not encoded as its headers say"
+        ) from None
 
 
 @dataclass
@@ -79,7 +108,7 @@ class Asked:
             Problem: ``bad_body``: it is none.
         """
         try:
-            told = json.loads(await self.request.read())
+            told = json.loads(await body_of(self.request))
         except (ValueError, RecursionError):
             told = None
         if not isinstance(told, dict):

@@ -6,12 +6,10 @@ Nothing is logged of a request but its route: a path holds Canvas's ids, a heade
 from __future__ import annotations
 
 import logging
-import math
 import time
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -21,11 +19,13 @@ from streams.access.roles import Person, Right, Role
 from streams.core.instants import instant
 from streams.core.keys import Use, derive
 from streams.errors import place
-from streams.security import is_loopback
 from streams.web import json
-from streams.web.asked import Asked
+from streams.web.asked import Asked, body_of
+from streams.web.callers import Callers
+from streams.web.hops import HEADER as HOP
+from streams.web.hops import BadHopError, Hop, what
+from streams.web.origin import require_loopback_host, require_same_origin
 from streams.web.problem import Problem
-from streams.web.rate import Rate
 from streams.web.routes import is_page
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class _Seen:
 
     person: Person | None = None
     asked: Asked | None = None
-    is_hop: bool = False
+    hop: Hop | None = None
     outcome: str = "allowed"
     is_kept: bool = False
 
@@ -102,7 +102,7 @@ class Gate:
         """
         self._worker, self._door, self._audit = worker, door, audit
         self._peers, self._show = peers, show
-        self._rate = Rate(worker.settings.web_rate)
+        self._callers = Callers(worker.settings.web_rate, worker.settings.proxies)
         self._audit_key = derive(worker.settings.read_id_key(), Use.AUDIT)
 
     def handler(
@@ -118,8 +118,15 @@ class Gate:
         async def answer(request: web.Request) -> web.StreamResponse:
             asked = self._let_in(request, route.right)
             request[_SEEN].asked = asked
-            told = await answering(asked)
-            return json.tagged(request, told) if isinstance(told, dict) else told
+            try:
+                told = await answering(asked)
+            except Problem:
+                self._count_failure(request, route)
+                raise
+            response = json.tagged(request, told) if isinstance(told, dict) else told
+            if response.status >= HTTPStatus.BAD_REQUEST:
+                self._count_failure(request, route)
+            return response
 
         return answer
 
@@ -128,9 +135,11 @@ class Gate:
 
         @web.middleware
         async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
-            request[_SEEN] = _Seen(is_hop=self._peers.is_hop(request))
+            request[_SEEN] = _Seen()
             try:
-                self._require_host(request)
+                if self._door.loopback:
+                    require_loopback_host(request)
+                request[_SEEN].hop = await self._hop(request)
                 if request.match_info.http_exception is not None:
                     self._let_in(request, Right.SIGNED_IN)  # what there is, is not told to anybody
                 response = await handler(request)
@@ -162,16 +171,13 @@ class Gate:
         Raises:
             Problem: ``unauthorized``.
         """
-        cookie = request.cookies.get(COOKIE)
+        cookie, hop = request.cookies.get(COOKIE), request[_SEEN].hop
         try:
+            if hop is not None:
+                return self._door.named(hop.person, hop.role)
             return self._door.person(request.headers.get("Authorization"), cookie, time.time())
         except Denied as denied:
-            raise Problem(
-                HTTPStatus.UNAUTHORIZED,
-                denied.code,
-                denied.message,
-                {"WWW-Authenticate": 'Bearer realm="gradewatch"'},
-            ) from None
+            raise _unauthorized(denied.message) from None
 
     def still(self, asked: Asked) -> Person | None:
         """Return who asks, while they may; None: no longer."""
@@ -180,43 +186,45 @@ class Gate:
         except Problem:
             return None
 
+    def _count_failure(self, request: web.Request, route: Route) -> None:
+        """Count what failed of the one form that is open to anybody: signing in."""
+        if route.right is Right.PUBLIC and route.method == "POST":
+            self._callers.count_failed_sign_in(request)
+
+    async def _hop(self, request: web.Request) -> Hop | None:
+        """Return what another worker's signature says; None: no worker asks.
+
+        Raises:
+            Problem: ``unauthorized``: the signature is none of this group's workers, or not for
+                this request.
+        """
+        value = request.headers.get(HOP)
+        if value is None:
+            return None
+        body = await body_of(request)
+        asked = what(request.method, request.path, request.query.items(), body)
+        try:
+            return self._peers.hops.opened(value, asked)
+        except BadHopError:
+            self._callers.count_unknown(request)
+            raise _unauthorized(f"{HOP} is not signed by a worker of this group") from None
+
     def _let_in(self, request: web.Request, right: Right) -> Asked:
-        is_hop = request[_SEEN].is_hop
-        _require_same_origin(request)
+        is_hop = request[_SEEN].hop is not None
+        require_same_origin(request)
         if right is Right.PUBLIC:
-            if request.method != "GET":  # signing in
-                self._require_rate(f"at {request.remote}")
             return Asked(request, NOBODY, is_hop)
         try:
             person = self.who(request)
         except Problem:
-            self._require_rate(f"at {request.remote}")
+            self._callers.count_unknown(request)
             raise
         request[_SEEN].person = person
         if not is_hop:
-            self._require_rate(person.name)
+            self._callers.count_person(person.name)
         if not person.may(right):
             raise Problem(HTTPStatus.FORBIDDEN, "forbidden", "this is not for your role")
         return Asked(request, person, is_hop)
-
-    def _require_host(self, request: web.Request) -> None:
-        """Stop a web page that made its own name point here: DNS rebinding."""
-        if self._door.loopback and not is_loopback(_host_name(request.headers.get("Host", ""))):
-            raise Problem(
-                HTTPStatus.MISDIRECTED_REQUEST,
-                "misdirected_request",
-                "ask for localhost, by that name",
-            )
-
-    def _require_rate(self, caller: str) -> None:
-        wait = self._rate.take(caller, time.monotonic())
-        if wait:
-            raise Problem(
-                HTTPStatus.TOO_MANY_REQUESTS,
-                "too_many_requests",
-                "slower, please: GRADEWATCH_WEB_RATE says how much one may ask",
-                {"Retry-After": str(math.ceil(wait))},
-            )
 
     def _told(self, request: web.Request, problem: Problem) -> web.Response:
         seen = request[_SEEN]
@@ -229,7 +237,7 @@ class Gate:
         """Who looked at what, and whether they were shown it, goes to the access audit."""
         seen = request[_SEEN]
         person, asked, outcome = seen.person, seen.asked, seen.outcome
-        if seen.is_hop or seen.is_kept or (person is None and outcome == "allowed"):
+        if seen.is_kept or (person is None and outcome == "allowed"):
             return
         seen.is_kept = True
         about = asked.subject if asked else None
@@ -244,26 +252,14 @@ class Gate:
                 purpose=purpose if purpose.isprintable() else "",
                 outcome=outcome,
                 worker=self._worker.settings.worker_id,
+                via=seen.hop.sender if seen.hop else "",
             )
         )
 
 
-def _require_same_origin(request: web.Request) -> None:
-    """Stop what another site's page makes a browser send: it would come with the cookie.
-
-    Raises:
-        Problem: ``cross_origin``.
-    """
-    if request.method in {"GET", "HEAD"}:
-        return
-    site = request.headers.get("Sec-Fetch-Site")
-    origin = request.headers.get("Origin")
-    if site is not None:
-        same = site in {"same-origin", "none"}
-    else:
-        same = origin is None or urlsplit(origin).netloc == request.headers.get("Host")
-    if not same:
-        raise Problem(HTTPStatus.FORBIDDEN, "cross_origin", "send this from a page of this server")
+def _unauthorized(message: str) -> Problem:
+    headers = {"WWW-Authenticate": 'Bearer realm="gradewatch"'}
+    return Problem(HTTPStatus.UNAUTHORIZED, "unauthorized", message, headers)
 
 
 def _of_aiohttp(answer: web.HTTPException) -> Problem:
@@ -272,14 +268,6 @@ def _of_aiohttp(answer: web.HTTPException) -> Problem:
     if status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         return Problem(status, "body_too_large", "a request brings at most 64 KiB")
     return Problem(status, status.name.lower(), status.phrase, allow)
-
-
-def _host_name(header: str) -> str:
-    """Return the name in a Host header, without port and brackets; "" where it holds none."""
-    try:
-        return urlsplit(f"//{header}").hostname or ""
-    except ValueError:
-        return ""
 
 
 def _route(request: web.Request) -> str:

@@ -6,45 +6,27 @@ One hop: a worker that is asked by another answers from its own rows alone.
 from __future__ import annotations
 
 import asyncio
-import hmac
 import json
-from hashlib import blake2b
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
 
 from streams.core.events import student_key
+from streams.core.keys import Use, derive
+from streams.web.hops import HEADER, Hops, what
 from streams.web.problem import RETRY_SECONDS, Problem
 from streams.web.views import only, spellings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from aiohttp import web
-
     from streams.web.asked import Asked
     from streams.web.problem import Answer
     from streams.worker import Worker
 
-HOP: Final = "X-Gradewatch-Hop"
-"""The header of a request that a worker makes of another. Its value only workers know: such a
-request counts neither as a look of its own nor against a rate."""
-
-PASSED_ON: Final = ("Authorization", "Cookie")
-"""Headers that say who asks: another worker looks for itself who that is and what they may see."""
-
 TIMEOUT_SECONDS: Final = 3.0
 """How long another worker may take to answer."""
-
-
-def hop(id_key: bytes) -> str:
-    """Return what stands in the header `HOP`.
-
-    Args:
-        id_key: What all workers share, and nobody else knows.
-    """
-    return blake2b(b"gradewatch-hop", key=id_key, digest_size=16).hexdigest()
 
 
 class Unreachable(Problem):
@@ -61,16 +43,27 @@ class Unreachable(Problem):
 
 
 class Peers:
-    """The workers of the group, as one of them sees them."""
+    """The workers of the group, as one of them sees them.
+
+    Attributes:
+        hops: Signs our requests, and checks those of others.
+    """
 
     def __init__(self, worker: Worker) -> None:
         """Remember who asks."""
         self._worker = worker
-        self._hop = hop(worker.settings.read_id_key())
+        settings = worker.settings
+        key = derive(settings.read_id_key(), Use.PEERS)
+        self.hops = Hops(key, settings.worker_id, worker.url)
 
-    def is_hop(self, request: web.Request) -> bool:
-        """Tell whether another worker asks."""
-        return hmac.compare_digest(request.headers.get(HOP, "").encode(), self._hop.encode())
+    def warnings(self) -> list[str]:
+        """Return that there are members of the group that are asked nothing, and why."""
+        count = self._worker.strangers()
+        if not count:
+            return []
+        return [
+            f"members of the group that do not prove the id key, and are asked nothing: {count}"
+        ]
 
     def everybody(self) -> list[str]:
         """Return the URLs of all workers that hold rows, and our own."""
@@ -113,12 +106,12 @@ class Peers:
         """Return what one worker answers.
 
         Args:
-            url: Its.
-            path: What is asked for.
-            query: With what.
-            asked: On whose behalf.
+            url: Base URL of the worker.
+            path: API path.
+            query: Query parameters.
+            asked: The request on whose behalf it is asked.
         """
-        return await self._request("GET", url.rstrip("/") + path, asked, params=query)
+        return await self._request("GET", url, path, asked, query=query)
 
     async def post(
         self, url: str, path: str, body: Mapping[str, Any], asked: Asked
@@ -126,32 +119,38 @@ class Peers:
         """Return what one worker answers.
 
         Args:
-            url: Its.
-            path: What is asked for.
-            body: With what.
-            asked: On whose behalf.
+            url: Base URL of the worker.
+            path: API path.
+            body: JSON object to send.
+            asked: The request on whose behalf it is asked.
         """
-        return await self._request("POST", url.rstrip("/") + path, asked, json=body)
+        return await self._request("POST", url, path, asked, body=json.dumps(body).encode())
 
     async def _request(
         self,
         method: str,
         url: str,
+        path: str,
         asked: Asked,
-        **told: Any,  # noqa: ANN401 - the client's own
+        *,
+        query: Mapping[str, str] | None = None,
+        body: bytes = b"",
     ) -> Answer | Problem:
-        shown = asked.request.headers
-        headers = {HOP: self._hop} | {name: shown[name] for name in PASSED_ON if name in shown}
+        signed = what(method, path, (query or {}).items(), body)
+        headers = {HEADER: self.hops.signed(asked.person, url, signed)}
+        if body:
+            headers["Content-Type"] = "application/json"
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
         client = self._worker.app.http_client
         try:
             async with client.request(
-                method, url, headers=headers, timeout=timeout, allow_redirects=False, **told
-            ) as response:
-                body = json.loads(await response.read())
+                method, url + path, params=query, data=body or None, headers=headers,
+                timeout=timeout, allow_redirects=False,
+            ) as response:  # fmt: skip
+                told = json.loads(await response.read())
                 if response.status == HTTPStatus.OK:
-                    return dict(body)
-                return _problem(response.status, body)
+                    return dict(told)
+                return _problem(response.status, told)
         except (aiohttp.ClientError, TimeoutError, ValueError, KeyError):
             return Unreachable()
 

@@ -167,4 +167,6 @@ class Scores:
                 answers.append(problem)
             if self._peers.places(asked) & self._worker.incomplete():
                 answers.append(Unreachable())  # what is restored answers; the rest may hold more
+        if not asked.is_hop and self._peers.places(asked) - self._worker.holders().keys():
+            answers.append(Unreachable())  # nobody holds it, or nobody who proves the id key
         return answers

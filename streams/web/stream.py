@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 from aiohttp import web
 
+from streams.access.roles import ANYBODY_HERE
 from streams.lists import held as records
-from streams.lists.news import FullError
+from streams.lists.news import EACH, FullError
 from streams.lists.query import filters
 from streams.web.alerts import parsed
 from streams.web.problem import Problem, bad_parameter
@@ -78,7 +79,7 @@ class Stream:
         passing = filters(parsed(told, frozenset()))
         since = _positions(asked.request.headers.get("Last-Event-ID", ""))
         try:
-            with self._worker.follower.news.listening() as listener:
+            with self._worker.follower.news.listening(self._name(asked)) as listener:
                 response = web.StreamResponse(headers=HEADERS)
                 await response.prepare(asked.request)
                 with suppress(ConnectionError):  # gone
@@ -86,13 +87,25 @@ class Stream:
                     positions = await self._catch_up(asked, to, since)
                     await self._follow(asked, to, listener, positions)
                 return response
-        except FullError:
+        except FullError as full:
+            if full.of_person:
+                raise Problem(
+                    HTTPStatus.TOO_MANY_REQUESTS,
+                    "too_many_streams",
+                    f"{EACH} streams of yours are open: close one, or ask for the list instead",
+                    {"Retry-After": "30"},
+                ) from None
             raise Problem(
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 "too_many_listeners",
                 "as many listen to this worker as may; ask for the list instead",
                 {"Retry-After": "30"},
             ) from None
+
+    def _name(self, asked: Asked) -> str:
+        """Return whose streams are counted together: where nobody signs in, those of an address."""
+        local = asked.person is ANYBODY_HERE
+        return f"at {asked.request.remote}" if local else asked.person.name
 
     async def _catch_up(
         self, asked: Asked, to: _To, since: dict[int, int] | None

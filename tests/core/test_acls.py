@@ -62,6 +62,8 @@ def test_an_operator_changes_no_topic_that_is_yours() -> None:
 
     assert about_raw == [f"DESCRIBE on topic {RAW}", f"DESCRIBE_CONFIGS on topic {RAW}"]
     assert not [word for word in words(Role.OPERATOR) if word.startswith(("WRITE", "DELETE"))]
+    joining = [word for word in words(Role.OPERATOR) if word.startswith("READ")]
+    assert joining == [], "READ on the group is what joining it takes, under any URL"
     growing = [word for word in words(Role.OPERATOR) if word.startswith("ALTER on topic")]
     assert growing == ["ALTER on topic grade-events-refused"]
 

@@ -71,7 +71,7 @@ def test_two_workers_share_restore_and_move_with_a_workers_acls_alone(
         scores = run(flow, {"web_port": first.url.rpartition(":")[2]}, f"scores get {student}")
         assert "effective" in scores
         second.kill()
-        removed = run(flow, told[Role.OPERATOR], "workers remove second")
+        removed = run(flow, secured_kafka.scram(namespace), "workers remove second")
         assert "partitions move to the others" in removed
         flow.play(semester(2, EVENTS, END))
         flow.await_worked(2 * EVENTS)

@@ -10,8 +10,10 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from streams.access.doors import SERVICE
+from streams.core.keys import Use, derive
 from streams.simulator import semester
-from streams.web.peers import HOP, hop
+from streams.web.hops import HEADER, Hops, what
 from tests.kafka.running import Flow, assert_all_is_as_recomputed, seen, until
 
 if TYPE_CHECKING:
@@ -52,9 +54,12 @@ def asked(worker: WorkerProcess, path: str, **headers: str) -> tuple[int, Any]:
         return error.code, json.load(error)
 
 
-def as_hop(flow: Flow) -> dict[str, str]:
-    """Return the header by which a worker answers from its own rows alone."""
-    return {HOP: hop(flow.settings.read_id_key())}
+def own(flow: Flow, worker: WorkerProcess, student: str) -> int:
+    """Return the status of what a worker answers from its own rows alone, as another asks it."""
+    key = derive(flow.settings.read_id_key(), Use.PEERS)
+    path = f"/api/v1/students/{student}"
+    header = Hops(key, "test", "").signed(SERVICE, worker.url, what("GET", path, [], b""))
+    return asked(worker, path, **{HEADER: header})[0]
 
 
 def test_any_worker_answers_for_any_student_and_a_course_is_gathered(
@@ -72,9 +77,9 @@ def test_any_worker_answers_for_any_student_and_a_course_is_gathered(
             answers = [asked(worker, path) for worker in workers]
             assert answers[0] == answers[1]
             assert answers[0][0] == 200
-        own = [asked(worker, path, **as_hop(flow))[0] for worker in workers]
-        assert sorted(own) == [200, 404]
-        alone += own[0] == 200
+        each = [own(flow, worker, student) for worker in workers]
+        assert sorted(each) == [200, 404]
+        alone += each[0] == 200
     assert 0 < alone < len(students), "invalid: one worker held all"
 
     course = next(course for _, _, course in expected)
@@ -87,11 +92,7 @@ def test_any_worker_answers_for_any_student_and_a_course_is_gathered(
     workers[1].kill()
     status, roster = asked(workers[0], f"/api/v1/courses/{course}")
     assert (status, roster["partial"]) == (200, True)
-    lost = next(
-        student
-        for _, student in students
-        if asked(workers[0], f"/api/v1/students/{student}", **as_hop(flow))[0] == 404
-    )
+    lost = next(student for _, student in students if own(flow, workers[0], student) == 404)
     status, problem = asked(workers[0], f"/api/v1/students/{lost}")
     assert (status, problem["error"]["code"]) == (503, "worker_unreachable")
 
@@ -99,6 +100,6 @@ def test_any_worker_answers_for_any_student_and_a_course_is_gathered(
     assert asked(workers[0], f"/api/v1/courses/{course}") == (200, rosters[0][1])
 
 
-def test_a_peer_is_shown_the_callers_token_and_no_other(workers: list[WorkerProcess]) -> None:
+def test_a_wrong_token_is_refused_by_any_worker(workers: list[WorkerProcess]) -> None:
     assert asked(workers[0], "/api/v1/students/1", Authorization="Bearer wrong")[0] == 401
     assert asked(workers[0], "/api/v1/students/1")[0] == 404

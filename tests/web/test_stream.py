@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection, HTTPResponse
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -13,7 +13,8 @@ import msgspec
 import pytest
 
 from streams.access import people
-from streams.lists.news import LISTENERS
+from streams.lists import news
+from streams.lists.news import EACH
 from tests.access.files import TOKENS, everybody
 from tests.web.served import audited, served
 
@@ -136,18 +137,38 @@ def test_who_is_revoked_hears_no_more(serving: Serving) -> None:
         assert told(stream, b"never") == ([], "")  # it ends
 
 
-def test_more_than_may_listen_are_sent_away_and_places_become_free(serving: Serving) -> None:
+def test_more_than_may_listen_are_sent_away_and_places_become_free(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(news, "LISTENERS", 5)
     worker = serving[0]
-    streams = [listening(worker, "ada") for _ in range(LISTENERS)]
-    for each in streams:
-        told(each.__enter__(), b"retry: ")
-    with listening(worker, "ada") as answer:
-        assert answer.status == 503
-        assert answer.getheader("Retry-After") == "30"
-    for each in streams:
-        each.__exit__(None, None, None)
-    deadline = time.monotonic() + 20
-    while len(worker.follower.news) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    with listening(worker, "ada") as answer:
+    with ExitStack() as stack:
+        for who in ("ada", "ines", "stu", "etl", "lone"):
+            told(stack.enter_context(listening(worker, who)), b"retry: ")
+        with listening(worker, "ops") as answer:
+            assert (answer.status, answer.getheader("Retry-After")) == (503, "30")
+            assert json.loads(answer.read())["error"]["code"] == "too_many_listeners"
+    await_nobody(worker)
+    with listening(worker, "ops") as answer:
         assert answer.status == 200
+
+
+def test_one_person_takes_no_other_persons_place(serving: Serving) -> None:
+    worker = serving[0]
+    with ExitStack() as stack:
+        for _ in range(EACH):
+            told(stack.enter_context(listening(worker, "stu")), b"retry: ")
+        with listening(worker, "stu") as answer:
+            assert (answer.status, answer.getheader("Retry-After")) == (429, "30")
+            assert json.loads(answer.read())["error"]["code"] == "too_many_streams"
+        told(stack.enter_context(listening(worker, "ada")), b"retry: ")
+    await_nobody(worker)
+    with listening(worker, "stu") as answer:
+        assert answer.status == 200
+
+
+def await_nobody(worker: Here) -> None:
+    deadline = time.monotonic() + 20
+    while len(worker.follower.news):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
