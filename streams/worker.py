@@ -179,7 +179,7 @@ class Worker:
         return reasons if self.follower.failed else [*reasons, *self.follower.why_not()]
 
     def warnings(self) -> list[str]:
-        """Return what somebody should look at, though this worker does what it should."""
+        """Return what somebody should look at: ``what`` or ``what: why``; `/readyz` says what."""
         rules, lists = self.reload.failed, self.follower.failed
         found = [f"the rules file as it is now is not in force: {rules}"] if rules else []
         found += [f"alerts cannot be listed: {lists}"] if lists else []

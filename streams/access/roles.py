@@ -57,20 +57,22 @@ class Eyes(NamedTuple):
         unposted: Unposted scores and muted grade changes.
         overrides: Overrides, and what the final score is with them.
         actor: Who graded.
+        work: What staff did about an alert.
     """
 
     unposted: bool
     overrides: bool
     actor: bool
+    work: bool
 
 
 EYES: Final[dict[Role, Eyes]] = {
-    Role.OPERATOR: Eyes(unposted=False, overrides=False, actor=False),
-    Role.ADVISOR: Eyes(unposted=False, overrides=True, actor=False),
-    Role.INSTRUCTOR: Eyes(unposted=True, overrides=True, actor=True),
-    Role.STUDENT: Eyes(unposted=False, overrides=False, actor=False),
-    Role.SERVICE: Eyes(unposted=True, overrides=True, actor=True),
-    Role.LOCAL: Eyes(unposted=True, overrides=True, actor=True),
+    Role.OPERATOR: Eyes(unposted=False, overrides=False, actor=False, work=True),
+    Role.ADVISOR: Eyes(unposted=False, overrides=True, actor=False, work=True),
+    Role.INSTRUCTOR: Eyes(unposted=True, overrides=True, actor=True, work=True),
+    Role.STUDENT: Eyes(unposted=False, overrides=False, actor=False, work=False),
+    Role.SERVICE: Eyes(unposted=True, overrides=True, actor=True, work=True),
+    Role.LOCAL: Eyes(unposted=True, overrides=True, actor=True, work=True),
 }
 """Role → which fields it is shown."""
 

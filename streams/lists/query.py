@@ -87,22 +87,32 @@ class Query(NamedTuple):
     after: Order | None = None
 
 
-PARAMETERS: Final = (
-    "state", "kind", "severity", "rule", "work", "tenant", "student_id", "course_id", "since",
-    "sort", "limit", "cursor",
-)  # fmt: skip
+FILTERS: Final = {
+    "state": "state", "kind": "kind", "severity": "severity", "rule": "rule", "work": "work",
+    "tenant": "tenant", "student_id": "student_id", "course_id": "course_id",
+    "since": "changed_at",
+}  # fmt: skip
+"""Parameter that filters → the field of an alert, as a list shows it, that it filters by."""
+
+PARAMETERS: Final = (*FILTERS, "sort", "limit", "cursor")
 """What may be asked for."""
 
 
-def parse(asked: Mapping[str, str], besides: frozenset[str] = frozenset()) -> Query:
+def parse(
+    asked: Mapping[str, str],
+    besides: frozenset[str] = frozenset(),
+    hidden: frozenset[str] = frozenset(),
+) -> Query:
     """Return the list that is asked for.
 
     Args:
         asked: Parameter → value; an empty value is none, as a form without script sends it.
         besides: Parameters that somebody else reads.
+        hidden: Fields that the caller is not shown, and so may not filter by.
 
     Raises:
-        BadQueryError: A parameter is unknown, or its value makes no sense.
+        BadQueryError: A parameter is unknown, filters by a hidden field, or its value makes no
+            sense.
 
     Example:
         >>> parse({"state": "firing", "limit": "5"}).limit
@@ -115,6 +125,8 @@ def parse(asked: Mapping[str, str], besides: frozenset[str] = frozenset()) -> Qu
     for name, value in asked.items():
         if name not in PARAMETERS and name not in besides:
             raise BadQueryError("query", f"an unknown parameter; there are {', '.join(PARAMETERS)}")
+        if value and FILTERS.get(name) in hidden:
+            raise BadQueryError(name, "you are not shown what this filters by")
         if len(value) > LONGEST:
             raise BadQueryError(name, f"at most {LONGEST} characters")
     sort = Sort[

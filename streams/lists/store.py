@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sortedcontainers import SortedDict
 
-from streams.access.roles import Role
 from streams.core import actions
 from streams.core.actions import Work
 from streams.lists import held as records
@@ -212,7 +211,7 @@ class Alerts:
             person: Who asks. Students are not shown what staff note.
         """
         visible.cut(told, person.eyes)
-        if person.role is not Role.STUDENT:
+        if "work" not in visible.hidden(person.eyes):
             told["work"] = self.work(held)
         return told
 

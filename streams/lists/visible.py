@@ -51,6 +51,14 @@ def audience(eyes: Eyes, kind: str) -> str | None:
     return POSTED
 
 
+def hidden(eyes: Eyes) -> frozenset[str]:
+    """Return the fields of an alert that some eyes are not shown in lists.
+
+    What is not shown is not filtered by either: an answer's length would tell it.
+    """
+    return frozenset() if eyes.work else frozenset({"work"})
+
+
 def cut(alert: dict[str, Any], eyes: Eyes) -> dict[str, Any]:
     """Return an alert without what some eyes are not shown: absent, not null.
 

@@ -11,11 +11,12 @@ from streams.core.actions import NOTE_LENGTH, Work
 from streams.core.alerts import POSTED
 from streams.engine.blocking import Failed, Hung, beside
 from streams.lists import held as records
-from streams.lists import query, steps
+from streams.lists import query, steps, visible
 from streams.lists.write import Change
 from streams.web.problem import Problem, bad_parameter, not_found
 
 if TYPE_CHECKING:
+    from streams.access.roles import Person
     from streams.lists.held import Held
     from streams.web.asked import Asked
     from streams.web.problem import Answer
@@ -53,7 +54,7 @@ class AlertViews:
         self._scores.require_lists()
         if told.get("include") not in {None, "points"}:
             raise bad_parameter("include", "points")
-        wanted = parsed(told, BESIDES)
+        wanted = parsed(told, BESIDES, asked.person)
         if wanted.student_ids:
             asked.subject = (asked.tenant or "", min(wanted.student_ids, key=len))
         page = self._worker.alerts.find(wanted, asked.person)
@@ -144,14 +145,14 @@ class AlertViews:
         self._worker.alerts.learn(held.listed.alert_id, found)
 
 
-def parsed(told: dict[str, str], besides: frozenset[str]) -> query.Query:
-    """Return the list that is asked for.
+def parsed(told: dict[str, str], besides: frozenset[str], person: Person) -> query.Query:
+    """Return the list that a person asks for.
 
     Raises:
         Problem: ``bad_parameter``.
     """
     try:
-        return query.parse(told, besides)
+        return query.parse(told, besides, visible.hidden(person.eyes))
     except query.BadQueryError as error:
         raise bad_parameter(error.field, error.message) from None
 

@@ -7,16 +7,15 @@ from asyncio import timeout
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl
 
-from aiohttp import ClientError
+from aiohttp import ClientError, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from streams.web.problem import Problem, bad_parameter
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
-
-    from aiohttp import web
 
     from streams.access.roles import Person
 
@@ -25,6 +24,11 @@ BODY_BYTES: Final = 64 << 10
 
 BODY_SECONDS: Final = 10
 """How long the body of a request may take to come."""
+
+FORM: Final = "application/x-www-form-urlencoded"
+"""How browsers send our forms; nothing else is read as one."""
+
+MOST_FIELDS: Final = 20
 
 LONGEST: Final = 200
 """Characters of a parameter, at most."""
@@ -46,7 +50,7 @@ async def body_of(request: web.Request) -> bytes:
             "request_timeout",
             f"the body did not come within {BODY_SECONDS} s; send it whole",
         ) from None
-    except (ClientError, HttpProcessingError):
+    except (ClientError, HttpProcessingError, web.RequestPayloadError):
         raise Problem(
             HTTPStatus.BAD_REQUEST, "bad_body", "the body is not encoded as its headers say"
         ) from None
@@ -119,11 +123,21 @@ class Asked:
         """Return the fields of the form that the request brings.
 
         Raises:
-            Problem: ``bad_body``: a file, or a field twice.
+            Problem: ``bad_body``: not as our forms are sent, or a field twice.
         """
-        found = dict[str, str]()
-        for name, value in (await self.request.post()).items():
-            if name in found or not isinstance(value, str):
-                raise Problem(HTTPStatus.BAD_REQUEST, "bad_body", "each field once, all of text")
-            found[name] = value
+        kind, charset = self.request.content_type, self.request.charset
+        text = (await body_of(self.request)).decode("ascii", "replace")
+        try:
+            pairs = parse_qsl(
+                text, keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS
+            )
+        except ValueError:
+            pairs = None
+        if pairs is None or kind != FORM or (charset or "utf-8").lower() != "utf-8":
+            raise Problem(
+                HTTPStatus.BAD_REQUEST, "bad_body", f"the body is a form: {FORM}, in UTF-8"
+            )
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            raise Problem(HTTPStatus.BAD_REQUEST, "bad_body", "each field of the form once")
         return found

@@ -32,7 +32,8 @@ class Probes:
     async def ready(self, _: Asked) -> web.Response:
         """All that is ours is restored and worked on, or why it is not."""
         reasons = self._worker.not_ready()
-        warnings = self._worker.warnings()
+        # What is wrong is for anybody; the details, which name people and paths, for operators.
+        warnings = [warning.partition(": ")[0] for warning in self._worker.warnings()]
         also = {"warnings": warnings} if warnings else {}
         if not reasons:
             return json({"ready": True} | also)

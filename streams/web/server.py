@@ -11,7 +11,8 @@ from streams.access.audit import Audit
 from streams.access.doors import Door
 from streams.web.alerts import AlertViews
 from streams.web.asked import BODY_BYTES
-from streams.web.gate import Gate
+from streams.web.connections import Runner
+from streams.web.gate import HEADERS, Gate
 from streams.web.html import Answers, Pages, show
 from streams.web.operations import Operations
 from streams.web.peers import Peers
@@ -71,6 +72,7 @@ def mount(app: web.Application, worker: Worker, door: Door) -> None:
         Probes(worker), scores, alerts, Stream(worker, scores, gate.still), operations, sets,
         Pages(settings, door, Answers(scores, alerts, operations, sets)),
     )  # fmt: skip
+    cast("Web", worker.app.web)._runner = Runner(app, HEADERS)  # noqa: SLF001 - Faust has no hook
     app._client_max_size = BODY_BYTES  # noqa: SLF001 - Faust makes the application
     app.middlewares.append(gate.around())
     app.on_response_prepare.append(gate.prepare)

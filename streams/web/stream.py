@@ -7,15 +7,18 @@ of an alert that changed twice while nobody listened, the last step comes.
 
 from __future__ import annotations
 
-import re
+import struct
+from base64 import urlsafe_b64encode
 from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 from aiohttp import web
+from cryptography.fernet import Fernet, InvalidToken
 
 from streams.access.roles import ANYBODY_HERE
+from streams.core.keys import Use, derive
 from streams.lists import held as records
 from streams.lists.news import EACH, FullError
 from streams.lists.query import filters
@@ -47,6 +50,10 @@ _NOT_FILTERS: Final = ("sort", "limit", "cursor", "work")
 HEADERS: Final = {"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
 
 
+_POSITION: Final = struct.Struct(">iq")
+"""A partition, and the offset that was told of last."""
+
+
 class _To(NamedTuple):
     """Who listens, and what an alert must pass."""
 
@@ -68,6 +75,7 @@ class Stream:
             still: Who asks, as of now; None: they may no longer.
         """
         self._worker, self._scores, self._still = worker, scores, still
+        self._ids = _Ids(worker.settings.read_id_key())
 
     async def listen(self, asked: Asked) -> web.StreamResponse:
         """Answers until whoever listens goes, is too slow, or may no longer."""
@@ -76,8 +84,8 @@ class Stream:
         for name in _NOT_FILTERS:
             if name in told:
                 raise bad_parameter(name, "a stream has no order and no pages")
-        passing = filters(parsed(told, frozenset()))
-        since = _positions(asked.request.headers.get("Last-Event-ID", ""))
+        passing = filters(parsed(told, frozenset(), asked.person))
+        since = self._ids.positions(asked.request.headers.get("Last-Event-ID", ""))
         try:
             with self._worker.follower.news.listening(self._name(asked)) as listener:
                 response = web.StreamResponse(headers=HEADERS)
@@ -114,7 +122,7 @@ class Stream:
         missed = [] if since is None else list(alerts.after(since))
         for held in missed:
             await self._tell(to, held, asked.person)
-        await to.response.write(f"retry: {RETRY_MS}\n".encode() + _id(positions))
+        await to.response.write(f"retry: {RETRY_MS}\n".encode() + self._ids.line(positions))
         return positions
 
     async def _follow(
@@ -133,7 +141,7 @@ class Stream:
                 continue
             positions[news.partition] = max(news.offset, positions.get(news.partition, -1))
             if await self._tell(to, news, person):
-                await to.response.write(_id(positions))
+                await to.response.write(self._ids.line(positions))
 
     async def _tell(self, to: _To, held: Held, person: Person) -> bool:
         alerts = self._worker.alerts
@@ -146,20 +154,31 @@ class Stream:
         return True
 
 
-def _id(positions: dict[int, int]) -> bytes:
-    told = ".".join(f"{number}-{offset}" for number, offset in sorted(positions.items()))
-    return f"id: {told}\n\n".encode()
+class _Ids:
+    """Positions as ids of events: encrypted, for how many alerts others have is nobody's to know.
 
-
-def _positions(event_id: str) -> dict[int, int] | None:
-    """Return how far somebody was told; None: they do not say.
-
-    Raises:
-        Problem: ``bad_parameter``: it is no id of ours.
+    Every worker reads every worker's ids. Positions have one width, so an id's length tells the
+    number of partitions alone.
     """
-    if not event_id:
-        return None
-    if not re.fullmatch(r"\d{1,6}-\d{1,18}(\.\d{1,6}-\d{1,18}){0,9999}", event_id, re.ASCII):
-        raise bad_parameter("Last-Event-ID", "the id of an event of this stream")
-    pairs = (place.split("-") for place in event_id.split("."))
-    return {int(number): int(offset) for number, offset in pairs}
+
+    def __init__(self, id_key: bytes) -> None:
+        self._cipher = Fernet(urlsafe_b64encode(derive(id_key, Use.STREAM_IDS)))
+
+    def line(self, positions: dict[int, int]) -> bytes:
+        """Return the line that ends an event."""
+        packed = b"".join(_POSITION.pack(*each) for each in sorted(positions.items()))
+        return b"id: " + self._cipher.encrypt(packed) + b"\n\n"
+
+    def positions(self, event_id: str) -> dict[int, int] | None:
+        """Return how far somebody was told; None: they do not say.
+
+        Raises:
+            Problem: ``bad_parameter``: it is no id of ours.
+        """
+        if not event_id:
+            return None
+        try:
+            packed = self._cipher.decrypt(event_id.encode("utf-8", "replace"))
+        except InvalidToken:
+            raise bad_parameter("Last-Event-ID", "the id of an event of this stream") from None
+        return dict(_POSITION.iter_unpack(packed))

@@ -233,3 +233,48 @@ def test_every_look_is_audited_with_its_outcome_and_without_ids(tmp_path: Path) 
     ]
     assert noted[0].subject == noted[1].subject != noted[2].subject
     assert len(noted[0].subject) == 16
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ({"Content_Type": "multipart/form-data"}, "x"),
+        ({"Content_Type": 'multipart/form-data; boundary="\xff"'}, "x"),
+        ({"Content_Type": "multipart/form-data; boundary=b"}, "--x"),
+        ({"Content_Type": f"{FORM['Content_Type']}; charset=klingon"}, "token=a"),
+        ({"Content_Type": "text/plain; charset=klingon"}, "token=a"),
+        (FORM, "token=%ff%fe"),
+        (FORM | {"Content_Encoding": "gzip"}, "token=a"),
+        (FORM, "token=a&token=b"),
+        (FORM, "a=1&" * 1000),
+    ],
+)
+def test_a_bad_form_is_the_callers_mistake_and_no_bug_of_ours(
+    client: Client, caplog: pytest.LogCaptureFixture, headers: dict[str, str], body: str
+) -> None:
+    answer = client.ask("/sign-in", "", "POST", body, **headers)
+
+    assert answer.status == 400
+    assert [one for one in caplog.records if one.name.startswith("gradewatch")] == []
+
+
+def test_json_that_is_not_encoded_as_it_says_is_400(client: Client) -> None:
+    answer = client.ask("/api/v1/points", "etl", "POST", "{}", Content_Encoding="gzip")
+
+    assert code(answer) == (400, "bad_body")
+
+
+def test_readiness_names_no_people_and_no_paths(tmp_path: Path) -> None:
+    with served(tmp_path) as (worker, client, _):
+        worker.told_by.append(lambda: ["the access file is not in force: /etc/x: ada is twice"])
+        worker.reload.failed = "/etc/rules.yaml:3: wrong"
+        text = client.ask("/readyz").text
+        told = json.loads(text)["warnings"]
+        assert {
+            "the rules file as it is now is not in force",
+            "the access file is not in force",
+        } <= {*told}
+        assert "/etc" not in text
+        assert "ada" not in text
+        status = json.loads(client.ask("/api/v1/status", "ops").text)
+        assert any("ada is twice" in warning for warning in status["warnings"])

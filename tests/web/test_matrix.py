@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from streams.lists import query
 from streams.web import refusals
 from streams.web.routes import ROUTES
-from tests.access.files import TOKENS
+from streams.web.stream import _Ids
+from tests.access.files import ID_KEY, TOKENS
 from tests.web.served import GRADER, MARKS, T, served
 
 if TYPE_CHECKING:
@@ -57,6 +59,7 @@ BODIES = {
     "/api/v1/alerts/{alert_id}/actions": '{"state": "seen"}', "/alerts/{alert_id}": "state=seen",
     "/sign-in": f"token={TOKENS['ada']}",
 }  # fmt: skip
+FROM_THE_START = _Ids(ID_KEY.encode()).line({1: 0}).decode().removeprefix("id: ").strip()
 FORM = {"Content_Type": "application/x-www-form-urlencoded"}
 
 
@@ -126,7 +129,7 @@ def asked(client: Client, role: str, route: Route, path: str, ids: list[str]) ->
         body = json.dumps({"alerts": ids})
     headers = FORM if route.method == "POST" and not path.startswith("/api") else {}
     if route.path.endswith("/stream"):
-        headers = {"Last_Event_ID": "1-0"}  # all of the other partitions
+        headers = {"Last_Event_ID": FROM_THE_START}  # all of the other partitions
     return client.ask(path, role, route.method, body, **headers)
 
 
@@ -204,10 +207,38 @@ def test_every_list_has_the_same_alerts(
     others = {alert["alert_id"] for alert in alerts} - theirs
 
     listed = json.loads(client.ask("/api/v1/alerts?limit=500", role).text)
-    stream = client.ask("/api/v1/alerts/stream", role, Last_Event_ID="1-0").text
+    stream = client.ask("/api/v1/alerts/stream", role, Last_Event_ID=FROM_THE_START).text
     page, csv = client.ask("/alerts", role).text, client.ask("/alerts.csv", role).text
     assert {alert["alert_id"] for alert in listed["alerts"]} == theirs
     assert listed["total"] == len(theirs)
     assert {one for one in theirs if one not in stream or one not in page} == set()
     assert {one for one in others if one in stream or one in page or one in csv} == set()
     assert len(csv.splitlines()) == len(theirs) + 1
+
+
+FIELDS = {
+    "state": ("firing", "state"), "kind": ("score_drop", "kind"), "severity": ("info", "severity"),
+    "rule": ("drop", "rule"), "work": ("contacted", "work"), "tenant": (T, "tenant"),
+    "student_id": ("48", "student_id"), "course_id": ("565", "course_id"),
+    "since": ("2020-01-01T00:00:00Z", "changed_at"),
+}  # fmt: skip
+"""Filter → a value, and the field that it asks about."""
+
+
+@pytest.mark.parametrize("role", ["ada", "ines", "stu", "etl"])
+@pytest.mark.parametrize("path", ["/api/v1/alerts", "/alerts", "/alerts.csv"])
+def test_nobody_filters_by_what_they_are_not_shown(
+    serving: tuple[Here, Client, list[dict[str, Any]]], role: str, path: str
+) -> None:
+    """How long a list is would tell it: of every filter, the field is shown or it is refused."""
+    client = serving[1]
+    assert FIELDS.keys() == set(query.PARAMETERS) - {"sort", "limit", "cursor"}
+    shown = json.loads(client.ask("/api/v1/alerts", role).text)["alerts"]
+    assert shown
+    refused = set()
+    for name, (value, field) in FIELDS.items():
+        answer = client.ask(f"{path}?{name}={value}", role)
+        if answer.status == 400:
+            refused.add(name)
+        assert (answer.status == 200) == all(field in alert for alert in shown), name
+    assert refused == ({"work"} if role == "stu" else set())

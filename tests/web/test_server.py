@@ -4,6 +4,7 @@ pages are off. A worker that never starts, on a real server."""  # noqa: D205, D
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import socket
 from contextlib import asynccontextmanager
@@ -19,6 +20,9 @@ from streams.access.doors import Door
 from streams.core import scores
 from streams.core.events import CourseGradeChange
 from streams.core.rows import Position, encode_row
+from streams.web import asked as bodies
+from streams.web import connections
+from streams.web.gate import HEADERS
 from streams.web.server import install, mount
 from streams.worker import Cluster, Worker
 from tests.access.files import ID_KEY
@@ -255,6 +259,68 @@ def test_a_malformed_request_is_not_logged(caplog: pytest.LogCaptureFixture) -> 
         assert b" 400 " in asyncio.run(send()).partition(b"\r\n")[0]
     assert "4848" not in caplog.text
     assert "5ecret" not in caplog.text
+
+
+def raw(worker: Worker, sent: bytes, *, seconds: float = 20) -> bytes:
+    """Return all that comes back until the server closes the connection."""
+
+    async def send() -> bytes:
+        async with serving(worker):
+            reader, writer = await asyncio.open_connection("127.0.0.1", worker.port)
+            writer.write(sent)
+            try:
+                return await asyncio.wait_for(reader.read(), seconds)
+            finally:
+                writer.close()
+
+    return asyncio.run(send())
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET /api/v1/students/4848 HTTP/1.1\r\nAuthorization Bearer 5ecret\r\n\r\n",
+        b"GET /4848\x00 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"NONSENSE 4848\r\n\r\n",
+        b"GET /livez HTTP/1.1\r\nHost: localhost\r\nX: " + b"4848" * 4000 + b"\r\n\r\n",
+    ],
+)
+def test_malformed_http_is_answered_as_everything_is(sent: bytes) -> None:
+    head, _, body = raw(ours(a_worker()), sent).partition(b"\r\n\r\n")
+
+    assert head.split()[1] == b"400"
+    assert json.loads(body)["error"]["code"] == "bad_request"
+    for name, value in HEADERS.items():
+        assert f"{name}: {value}".encode() in head
+    for told in (b"aiohttp", b"Python", b"4848", b"5ecret"):
+        assert told not in head + body
+
+
+HEAD = b"POST /sign-in HTTP/1.1\r\nHost: localhost\r\n"
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /livez HT", HEAD, HEAD.replace(b"POST", b"GET")])
+def test_half_a_head_is_not_kept(sent: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.2)
+
+    assert raw(ours(a_worker()), sent) == b""
+
+
+def test_half_a_head_after_a_whole_request_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "KEEP_SECONDS", 0.2)
+    whole = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    answered = raw(ours(a_worker()), whole + b"GET /livez HT")
+
+    assert answered.count(b"HTTP/1.1 ") == 1
+    assert b" 200 OK" in answered
+
+
+def test_half_a_body_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "BODY_SECONDS", 0.2)
+    form = b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 10\r\n\r\ntok"
+    answered = raw(ours(a_worker()), HEAD + form, seconds=30)
+
+    assert answered.startswith(b"HTTP/1.1 408 ")
 
 
 def test_a_free_port_is_chosen_where_none_is_named_and_is_part_of_the_url() -> None:

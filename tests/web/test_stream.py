@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection, HTTPResponse
@@ -15,7 +16,8 @@ import pytest
 from streams.access import people
 from streams.lists import news
 from streams.lists.news import EACH
-from tests.access.files import TOKENS, everybody
+from streams.web.stream import _Ids
+from tests.access.files import ID_KEY, TOKENS, everybody
 from tests.web.served import audited, served
 
 if TYPE_CHECKING:
@@ -73,6 +75,23 @@ def happens(worker: Here, alert: dict[str, Any], **changed: Any) -> None:  # noq
     worker.loop.call_soon_threadsafe(take)
 
 
+def positions(event_id: str) -> dict[int, int] | None:
+    return _Ids(ID_KEY.encode()).positions(event_id)
+
+
+def test_an_id_tells_nothing_of_others_and_is_known_to_every_worker(serving: Serving) -> None:
+    worker, _, _ = serving
+    ids = list[str]()
+    for offset in (1, 10**12):
+        worker.alerts.positions[0] = offset
+        with listening(worker, "stu") as stream:
+            ids.append(told(stream, b"retry: ")[1])
+    assert [positions(one) for one in ids] == [{0: 1}, {0: 10**12}]
+    assert len(ids[0]) == len(ids[1])
+    assert not any(str(10**12) in one for one in ids)
+    assert re.fullmatch(r"[\w=-]+", ids[0])
+
+
 def mine(alerts: list[dict[str, Any]], course: str = "565") -> dict[str, Any]:
     """Return the posted drop of student 48, whom ada advises."""
     return next(
@@ -93,21 +112,21 @@ def test_a_change_is_told_as_it_comes_to_whom_it_is_for(serving: Serving) -> Non
 
     assert (alert["alert_id"], alert["severity"]) == (mine(alerts, "7")["alert_id"], "critical")
     assert alert["work"] == {"state": "new"}
-    assert last == f"0-{worker.alerts.positions[0]}"
+    assert positions(last) == worker.alerts.positions
 
 
 def test_who_comes_back_is_told_what_changed_meanwhile_and_nothing_else(serving: Serving) -> None:
     worker, _, alerts = serving
     with listening(worker, "ada") as stream:
         _, last = told(stream, b"retry: ")
-    assert last == f"0-{len(alerts) - 1}"
+    assert positions(last) == {0: len(alerts) - 1}
     for number in (2, 3):
         value = msgspec.json.encode(mine(alerts) | {"seq": number})
         worker.alerts.take_alert(mine(alerts)["fingerprint"].encode(), value, 0, 100 + number)
     with listening(worker, "ada", since=last) as stream:
         missed, now = told(stream, b"retry: ")
     assert [(one["alert_id"], one["seq"]) for one in missed] == [(mine(alerts)["alert_id"], 3)]
-    assert now == "0-103"
+    assert positions(now) == {0: 103}
 
 
 def test_filters_of_the_list_are_filters_of_the_stream(serving: Serving) -> None:
