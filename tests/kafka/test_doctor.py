@@ -332,7 +332,9 @@ def test_workers_of_different_minds(flow: Flow, tmp_path: Path) -> None:
         findings = found(flow)
 
     assert {(each.check, each.state) for each in findings} == {("workers", State.FAIL)}
-    rules, key = findings
+    stranger, rules, key = findings
+    assert "member two at http" in stranger.evidence
+    assert "does not prove the id key" in stranger.evidence
     assert "workers differ in rules: one " in rules.evidence
     assert "workers differ in id key: one " in key.evidence
     assert KEY not in key.evidence
