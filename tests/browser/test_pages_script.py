@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,22 +14,41 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page
 
+pytestmark = pytest.mark.browser
 
-@pytest.fixture(params=[True, False], ids=["with-script", "without-script"])
-def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """A tab that finds the pages, with JavaScript or without."""
-    context = browser.new_context(java_script_enabled=request.param)
+EITHER = (True, False)
+IDS = ("with-script", "without-script")
+
+
+@contextmanager
+def opened(browser: Browser, *, script: bool) -> Iterator[Page]:
+    """Open a tab that finds the pages, with JavaScript or without."""
+    context = browser.new_context(java_script_enabled=script)
     serve(context)
     yield context.new_page()
     context.close()
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_a_page_is_whole_without_the_script(page: Page, name: str) -> None:
-    page.goto(f"{ORIGIN}/{name}")
+@pytest.fixture(params=EITHER, ids=IDS)
+def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """Return a new tab, for one test."""
+    with opened(browser, script=request.param) as tab:
+        yield tab
 
-    assert page.get_by_role("heading", level=1).is_visible()
-    assert page.get_by_role("main").inner_text().strip()
+
+@pytest.fixture(scope="module", params=EITHER, ids=IDS)
+def shared(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """Return one tab for all tests that only look at a page: a new one costs a second."""
+    with opened(browser, script=request.param) as tab:
+        yield tab
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_whole_without_the_script(shared: Page, name: str) -> None:
+    shared.goto(f"{ORIGIN}/{name}")
+
+    assert shared.get_by_role("heading", level=1).is_visible()
+    assert shared.get_by_role("main").inner_text().strip()
 
 
 @pytest.mark.parametrize("page", [True], indirect=True)
