@@ -47,7 +47,7 @@ def lines(count: int, students: int, seed: int = 7) -> list[bytes]:
 def played() -> Played:
     """Play a semester."""
     reader = Lines(Reader())
-    found = [one for line in lines(20_000, 120) for one in reader.read(line)]
+    found = [one for line in lines(8_000, 120) for one in reader.read(line)]
     replay, log, told = Replay(RULES, ID_KEY), [], []
     for one in [*found, *reader.rest()]:
         clock = Control(kind="watermark", topic="raw", partitions=1, at=one.event_time)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,7 @@ rules:
 )
 
 
+@lru_cache(maxsize=1)
 def semester_events() -> list[Passed]:
     reader = Lines(Reader())
     found = [one for line in lines(1_500, 25) for one in reader.read(line)]
