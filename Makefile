@@ -7,9 +7,13 @@ READY := $(VENV)/.ready
 # A tier that passes whole is recorded with its tree: `start` before it, `passed` after it.
 TIER := $(BIN)/python -m tests.tiers
 NARROWED = $(ARGS) $(PYTEST_ADDOPTS)
+# Tests on Kafka mostly wait: three processes keep two cores busy. Each has its own broker, which ends
+# with it. ARGS="-n 0" runs everything in one process.
+PARALLEL := -n 3 --dist worksteal
+UNIT := -n 2 --dist worksteal -m "not kafka and not browser and not crash and not containers"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-crash test-containers tiers mutate check web-token fix bench screenshots lock clean
+.PHONY: help setup demo test test-unit test-crash test-containers tiers mutate check web-token fix bench screenshots lock clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -30,7 +34,12 @@ demo: $(READY) ## play simulated Canvas traffic through the whole flow (ARGS="--
 
 test: $(READY) ## all tests, a real Kafka included (ARGS="-k name")
 	@$(TIER) start $@
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
+	@$(TIER) passed $@ $(NARROWED)
+
+test-unit: $(READY) ## the tests that need no Kafka, Chromium or Docker
+	@$(TIER) start $@
+	@$(BIN)/python -m pytest $(UNIT) $(ARGS)
 	@$(TIER) passed $@ $(NARROWED)
 
 test-crash: $(READY) ## the long tier of fault tests: kill -9, zombies, cuts, 10,000 schedules
@@ -57,12 +66,12 @@ mutate: $(READY) ## change the shipped rules, one thing at a time: their tests m
 	@for tests in rules/*.test.yaml; do \
 	  $(BIN)/gradewatch rules test $$tests && $(BIN)/gradewatch rules mutate $$tests || exit 1; done
 
-check: $(READY) ## format, lint, types, import contracts and the tests that need no broker
+check: $(READY) ## format, lint, types, import contracts and test-unit
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
-	@$(BIN)/python -m pytest -q -m "not kafka and not crash and not containers" $(ARGS)
+	@$(MAKE) --no-print-directory test-unit
 
 fix: $(READY) ## format and mend what ruff can mend
 	@$(BIN)/ruff format .

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
 from functools import lru_cache
+from pathlib import Path
 from typing import Final
 
 _NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
@@ -18,6 +20,13 @@ _APT: Final = (
 @lru_cache(maxsize=1)
 def chromium() -> tuple[str | None, str]:
     """Return where Chromium is, installed by apt if need be; else None and why there is none."""
+    with Path(__file__).open() as file:
+        # Tests run in several processes, and apt refuses a second one instead of waiting.
+        fcntl.flock(file, fcntl.LOCK_EX)
+        return _found_or_installed()
+
+
+def _found_or_installed() -> tuple[str | None, str]:
     found = next(filter(None, map(shutil.which, _NAMES)), None)
     if found:
         return found, ""

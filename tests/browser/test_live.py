@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from streams.cli.process import WorkerProcess
     from streams.testing import Broker
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.browser]
 
 RAW = [
     a_course_grade_change("48", "565", current=(None, 84.25), at=moment(0)),

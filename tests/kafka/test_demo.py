@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
+from streams.broker import ports
 from streams.settings import environment, load
 from tests.kafka.running import until
 from tests.on_dicts import ROOT
@@ -34,9 +35,10 @@ def data_dir(tmp_path: Path, jar_dir: Path) -> Path:
 
 def started(data_dir: Path, *words: str, **told: str) -> subprocess.Popen[str]:
     base = {key: value for key, value in environment(load()).items() if "KAFKA" not in key}
+    port = str(ports.choose(0))  # another demo may be about to take the default one
     return subprocess.Popen(
         [sys.executable, "-m", "streams", "demo", *words],
-        env=base | {"GRADEWATCH_DATA_DIR": str(data_dir)} | told,
+        env=base | {"GRADEWATCH_DATA_DIR": str(data_dir), "GRADEWATCH_WEB_PORT": port} | told,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import docker
 import docker.errors
+import psutil
 import pytest
 from kafka import KafkaAdminClient
 
@@ -21,6 +22,7 @@ from streams.errors import GradewatchError
 from streams.settings import environment, load
 from streams.testing.brokers import Choice, running
 from streams.testing.container import LABEL
+from tests.kafka.running import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,6 +89,18 @@ def test_rules_of_its_own_in_an_event_loop(
 """
 
 
+WAITING = """
+import time
+from pathlib import Path
+
+
+def test_waits(gradewatch_broker):
+    Path("pid.part").write_text(str(gradewatch_broker.pid))
+    Path("pid.part").rename("pid")
+    time.sleep(600)
+"""
+
+
 class Run(NamedTuple):
     """What became of a pytest."""
 
@@ -143,6 +157,26 @@ def test_the_example_runs_as_it_stands_and_failures_say_why_and_nothing_is_left(
     )
     assert "1 failed, 2 passed" in told
     assert names(servers) == before
+
+
+@pytest.mark.kafka
+def test_no_broker_outlives_a_pytest_that_is_killed_while_its_processes_run(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text(CONFTEST)
+    (tmp_path / "test_waiting.py").write_text(WAITING)
+    with subprocess.Popen(
+        [sys.executable, "-m", "pytest", "-n", "1", f"--basetemp={tmp_path / 'base'}"],
+        cwd=tmp_path,
+        env={k: v for k, v in environment(load()).items() if "KAFKA" not in k},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    ) as process:  # fmt: skip
+        try:
+            until((tmp_path / "pid").exists)
+            pid = int((tmp_path / "pid").read_text())
+            assert "kafka.Kafka" in psutil.Process(pid).cmdline()
+        finally:
+            process.kill()
+
+    until(lambda: not psutil.pid_exists(pid))
 
 
 def test_every_fixture_and_choice_is_on_the_page() -> None:
