@@ -166,11 +166,11 @@ class Flow:
 
     def lag(self) -> int:
         """Return the records of both sources after the group's committed offsets."""
-        return sum(map(self.lag_of, (self.settings.raw_topic, "grade-events")))
+        return self.lag_of(self.settings.raw_topic, "grade-events")
 
-    def lag_of(self, name: str) -> int:
-        """Return the records of one source after the group's committed offsets."""
-        return asyncio.run(ends(self.kafka, self.partitions(name))) - self.committed(name)
+    def lag_of(self, *sources: str) -> int:
+        """Return the records of some sources after the group's committed offsets."""
+        return asyncio.run(lag(self.kafka, self.settings.group, *map(self.partitions, sources)))
 
     def log(self) -> str:
         """Return what the workers said."""
@@ -291,11 +291,12 @@ def restored_table(changelog: Iterable[ConsumerRecord], partitions: int = 4) -> 
     return store
 
 
-def assert_all_is_as_recomputed(flow: Flow) -> None:
-    """Nothing is lost or wrong; with transactions, nothing is there twice."""
+def assert_all_is_as_recomputed(flow: Flow) -> Seen:
+    """Require that nothing is lost or wrong and, with transactions, that nothing is there twice."""
     found = seen(flow)
     assert_all_but_verdicts(flow, found)
     assert_alerts_are_as_recomputed(found)
+    return found
 
 
 def assert_all_but_verdicts(flow: Flow, found: Seen) -> None:
@@ -420,6 +421,22 @@ async def committed(
 ) -> dict[TopicPartition, int]:
     async with _consumer(kafka, group) as consumer:
         return {tp: await consumer.committed(tp) or 0 for tp in partitions}
+
+
+async def lag(kafka: Kafka | str, group: str, *sources: list[TopicPartition]) -> int:
+    """Return the records after a group's committed offsets, summed over all sources.
+
+    Args:
+        kafka: Where the sources are.
+        group: The group of the workers.
+        sources: The partitions of each source; one that is filled from another comes after it.
+    """
+    async with _consumer(kafka, group, "read_uncommitted") as consumer:
+        behind = 0
+        for partitions in sources:
+            behind += sum((await consumer.end_offsets(partitions)).values())
+            behind -= sum([await consumer.committed(tp) or 0 for tp in partitions])
+    return behind
 
 
 async def ends(kafka: Kafka | str, partitions: list[TopicPartition]) -> int:

@@ -14,12 +14,13 @@ import pytest
 from streams.settings import Guarantee
 from streams.simulator import semester
 from tests.kafka import running
-from tests.kafka.running import Flow, latest_rows, seen, until
+from tests.kafka.running import Flow, latest_rows, until
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.kafka.conftest import Kafka, OwnKafka
+    from tests.kafka.running import Seen
 
 pytestmark = pytest.mark.kafka
 
@@ -27,9 +28,10 @@ EVENTS = 30_000
 END = datetime(2026, 5, 15, 17, tzinfo=UTC)
 
 
-def assert_all_is_as_recomputed(flow: Flow) -> None:
-    running.assert_all_is_as_recomputed(flow)
-    running.assert_rows_are_as_recomputed(flow, seen(flow))
+def assert_all_is_as_recomputed(flow: Flow) -> Seen:
+    found = running.assert_all_is_as_recomputed(flow)
+    running.assert_rows_are_as_recomputed(flow, found)
+    return found
 
 
 def test_a_semester_comes_out_as_recomputed_and_the_fates_add_up(
@@ -40,8 +42,7 @@ def test_a_semester_comes_out_as_recomputed_and_the_fates_add_up(
         flow.play(semester(7, EVENTS, END))
         flow.await_worked(EVENTS)
         numbers = worker.numbers()
-        assert_all_is_as_recomputed(flow)
-        found = seen(flow)
+        found = assert_all_is_as_recomputed(flow)
 
     assert numbers.of("intake") == EVENTS
     assert numbers.scored == numbers.passed == len(found.events)

@@ -14,7 +14,7 @@ from streams.access.doors import SERVICE
 from streams.core.keys import Use, derive
 from streams.simulator import semester
 from streams.web.hops import HEADER, Hops, what
-from tests.kafka.running import Flow, assert_all_is_as_recomputed, seen, until
+from tests.kafka.running import Flow, assert_all_is_as_recomputed, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,8 +67,7 @@ def test_any_worker_answers_for_any_student_and_a_course_is_gathered(
 ) -> None:
     flow.play(semester(31, EVENTS, END))
     flow.await_worked(EVENTS)
-    assert_all_is_as_recomputed(flow)
-    expected = seen(flow).expected.rows
+    expected = assert_all_is_as_recomputed(flow).expected.rows
     students = sorted({(tenant, student) for tenant, student, _ in expected})[:40]
 
     alone = 0
