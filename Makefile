@@ -44,7 +44,7 @@ test-unit: $(READY) ## the tests that need no Kafka, Chromium or Docker
 
 test-crash: $(READY) ## the long tier of fault tests: kill -9, zombies, cuts, 10,000 schedules
 	@$(TIER) start $@
-	@$(BIN)/python -m pytest --hypothesis-profile=crash tests/engine/test_protocol.py
+	@$(BIN)/python -m pytest --hypothesis-profile=crash tests/engine/test_protocol.py tests/engine/test_partition_life.py
 	@$(BIN)/python -m pytest -m crash $(ARGS)
 	@$(TIER) passed $@ $(NARROWED)
 
