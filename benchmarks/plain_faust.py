@@ -80,7 +80,7 @@ async def scoring(stream: faust.StreamT) -> None:
         number = event.message.partition
         if number not in partitions:
             partitions[number] = feed.a_partition(number, feed.Rows(get, put))
-        outcome = partitions[number].step(event.value, event.message.offset)
+        outcome = partitions[number].step(event.value, event.message.offset, None)
         for key, alert in outcome.told:
             await sent[alert.audience].send(key=key, value=alerts.encode(alert))
 

@@ -20,7 +20,8 @@ from streams.core.canvas import Refusal
 from streams.core.clock import ITEM, OWNER, encode_state
 from streams.core.events import Reason
 from streams.core.fates import Fate
-from streams.core.flow import Outcome, Partition, Passed
+from streams.core.flow import Partition, Passed
+from streams.core.outcome import Outcome
 from streams.engine.outputs import Outputs, Produced
 from streams.engine.routing import partition_of
 from streams.engine.table import changelog_key
@@ -87,11 +88,11 @@ class Intake:
             for record in records:
                 self._take_in(batch.tp, record, outputs, tally, progress)
         if progress.at:
-            watches = progress.record(self._raw.partitions, heard=True)
-            watermark = progress.record(self._raw.partitions, heard=False)
+            watches = [*progress.records(self._raw.partitions, heard=True)]
+            watermark = [*progress.records(self._raw.partitions, heard=False)]
             for partition in range(self._events.partitions):  # after the batch's own events
-                told = watches if partition == feeds.WATCHING else watermark
-                outputs.add(self._events.name, partition, told)
+                for told in watches if partition == feeds.WATCHING else watermark:
+                    outputs.add(self._events.name, partition, told)
         return Work([outputs], [], tally)
 
     def refuse(self, batch: RecordBatch, failure: str) -> Work:
@@ -101,14 +102,16 @@ class Intake:
     def _take_in(
         self, tp: TP, record: Record, outputs: Outputs, tally: Tally, progress: Progress
     ) -> None:
+        # A record without a timestamp is no licence to be of any time.
+        received = record.timestamp if record.timestamp >= 0 else progress.latest
         try:
-            taken = flow.take_in(self._reader, record.value, record.timestamp)
+            taken = flow.take_in(self._reader, record.value, received)
         except Exception as error:  # noqa: BLE001 - a bug of ours must not stop the flow
             taken = _bug(error, tp, record)
         if isinstance(taken, Passed):
             tally.fates[Fate.PASSED] += 1
-            progress.passed(taken.tenant, taken.event_time, record.timestamp)
-            produced = Produced(taken.key, taken.value, record.timestamp, _coordinates(tp, record))
+            progress.passed(taken.tenant, taken.event_time, received)
+            produced = Produced(taken.key, taken.value, received, _coordinates(tp, record))
             partition = partition_of(taken.key, self._events.partitions)
             outputs.add(self._events.name, partition, produced)
         elif taken is None:
@@ -174,7 +177,7 @@ class Scoring:
 
     def _scored(self, tp: TP, record: Record, partition: Partition) -> Outcome:
         try:
-            return partition.step(record.value, record.offset)
+            return partition.step(record.value, record.offset, record.timestamp)
         except Exception as error:  # noqa: BLE001 - a bug of ours must not stop the flow
             return Outcome(Fate.REFUSED, refusal=_bug(error, tp, record))
 

@@ -81,6 +81,15 @@ class BatchRows:
                 found.append((owner, item))
         return found
 
+    def every(self) -> list[tuple[bytes, bytes]]:
+        """Return owner and item of every row."""
+        changed = self._changed
+        found = [key for key, row in changed.items() if row]
+        for owner, item, _ in self._table.rows(self._partition):
+            if (owner, item) not in changed:
+                found.append((owner, item))
+        return found
+
     def changes(self) -> list[Change]:
         """Return the changed rows."""
         return [

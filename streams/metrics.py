@@ -80,6 +80,18 @@ class Metrics:
             "Open alerts about silent feeds, at the worker that has the first partition; else 0",
             registry=registry,
         )
+        self.clock = Gauge(
+            "gradewatch_clock_timestamp_seconds",
+            "Clock of a partition of grade-events that is served here, in seconds since 1970",
+            ["partition"],
+            registry=registry,
+        )
+        self.clock_held = Gauge(
+            "gradewatch_clock_held_seconds",
+            "How long a partition of the raw topic has held every clock, in seconds; from 300 on",
+            ["partition"],
+            registry=registry,
+        )
         self.batch_seconds = Histogram(
             "gradewatch_batch_seconds",
             "Time from taking up a batch to its commit, by agent, in seconds",

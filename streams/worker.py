@@ -11,6 +11,7 @@ from zlib import crc32
 from streams.agents import Intake, Scoring, Topic
 from streams.announce import Announcer, Where
 from streams.broker import ports
+from streams.clock_watch import ClockWatch
 from streams.core.clock import ITEM, OWNER, decode_state
 from streams.core.feeds import WATCHING
 from streams.core.intake import Reader
@@ -74,6 +75,7 @@ class Worker:
         alerts: All alerts, to be listed.
         follower: What keeps them as Kafka has them.
         actions: Writes what people did about them.
+        clocks: Watches the clocks of our partitions.
         told_by: What else has warnings for whoever asks.
     """
 
@@ -136,6 +138,8 @@ class Worker:
         }  # fmt: skip
         self.table.data.source = Source(events.name, cluster.events_id, changelog.name)
         self.table.data.wake_of = wake_of
+        self.clocks = ClockWatch(self.table.data, raw.name, self.metrics)
+        self.app.besides.append(self.clocks)
         overlay = Overlay(self.table.data)
         self._run(raw, Intake(reader, raw, events, refused), Overlay(self.table.data))
         self._run(events, Scoring(id_key, cluster.events_id, overlay, written), overlay)
@@ -183,6 +187,7 @@ class Worker:
         rules, lists = self.reload.failed, self.follower.failed
         found = [f"the rules file as it is now is not in force: {rules}"] if rules else []
         found += [f"alerts cannot be listed: {lists}"] if lists else []
+        found += self.clocks.warnings
         return found + [warning for told in self.told_by for warning in told()]
 
     def incomplete(self) -> set[int]:

@@ -31,7 +31,7 @@ ID_KEY: Final = b"a key of the tests alone"
 Key = tuple[str, str, str]
 """Tenant, student, course."""
 
-Raw = tuple[bytes | None, int, tuple[str, int, int]]
+Raw = tuple[bytes | None, int | None, tuple[str, int, int]]
 """Value, Kafka timestamp in milliseconds, and topic, partition and offset of a raw record."""
 
 

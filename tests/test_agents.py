@@ -200,8 +200,9 @@ def canonical(
         if isinstance(taken, flow.Passed):
             kept.append(Record(0, record.timestamp, taken.key, taken.value))
             latest = max(latest, taken.event_time)
-            kept.append(Record(0, record.timestamp, None, watermark(latest)))
-    kept.append(kept[-1]._replace(value=watermark(moment(3600))))
+            kept.append(Record(0, milliseconds(latest), None, watermark(latest)))
+    end = moment(3600)
+    kept.append(kept[-1]._replace(timestamp=milliseconds(end), value=watermark(end)))
     if erased is not None:
         tenant = str(json.loads(kept[1].value or b"")["tenant"])
         gone = Control(kind="erase", at=moment(70), tenant=tenant, student_id="48")

@@ -27,8 +27,12 @@ TOPICS = {
 }
 
 
+LATER = 4_102_444_800_000
+"""Kafka's time of every record: 2100, after all that happens in a log."""
+
+
 def on_the_log(log: Iterable[Told]) -> list[Record]:
-    return [Record(one.offset, 0, one.key.encode() or None, encode(one.value)) for one in log]
+    return [Record(one.offset, LATER, one.key.encode() or None, encode(one.value)) for one in log]
 
 
 def cuts(records: int, seed: int) -> set[int]:

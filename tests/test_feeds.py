@@ -106,7 +106,7 @@ def test_a_log_delivered_again_repeats_no_alert_of_rules_that_stay(log: list[Rec
 def test_another_partition_tells_and_keeps_nothing(log: list[Record]) -> None:
     other = Partition(Writer(ID_KEY, place := Place("t", "", 1)), place, State(), HeldRows())
 
-    assert [other.step(encode(one.value), one.offset).told for one in log] == [()] * len(log)
+    assert [other.step(encode(one.value), one.offset, None).told for one in log] == [()] * len(log)
     assert (other.state.heard, other.state.silent) == ({}, ())
 
 

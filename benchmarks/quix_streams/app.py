@@ -84,10 +84,10 @@ class Stage:
         if number not in self._partitions:
             self._partitions[number] = feed.a_partition(number, feed.Rows(self._get, self._put))
         partition = self._partitions[number]
-        told = partition.step(value, context.offset).told
+        told = partition.step(value, context.offset, None).told
         self._worked[number] += 1
         if self._worked[number] % (feed.EVERY // feed.PARTITIONS) == 0:
-            partition.step(feed.watermark(instant(timestamp)), context.offset)
+            partition.step(feed.watermark(instant(timestamp)), context.offset, None)
         return [alerts.encode(alert) for _, alert in told if alert.audience == alerts.STAFF]
 
     def _get(self, _owner: bytes, item: bytes) -> bytes | None:

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from streams.access.roles import Person, Role
 from streams.core import ids
+from streams.core.events import TENANT_LENGTH
 from streams.errors import ConfigurationError, NotFoundError
 from streams.security.secret_files import require_private
 
@@ -35,7 +36,7 @@ NAME: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 TOKEN_BYTES: Final = 32
 
 Name = Annotated[str, Field(pattern=f"^{NAME}$")]
-Tenant = Annotated[str, Field(min_length=1, max_length=200)]
+Tenant = Annotated[str, Field(min_length=1, max_length=TENANT_LENGTH)]
 
 
 class Relation(StrEnum):

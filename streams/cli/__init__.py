@@ -20,6 +20,7 @@ COMMANDS = {
     "scores": "streams.cli.scores:scores",
     "rules": "streams.cli.rules:rules",
     "access": "streams.cli.access:access",
+    "clock": "streams.cli.clock:clock",
     "privacy": "streams.cli.privacy:privacy",
     "alerts": "streams.cli.alerts:alerts",
 }

@@ -19,8 +19,8 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from streams import settings
 from streams.cli.backtest_log import play_log
 from streams.cli.backtest_report import report, text
+from streams.cli.instants import InstantType
 from streams.cli.rule_tests import FILES, load_rules
-from streams.core.instants import parsed
 from streams.core.intake import Reader
 from streams.errors import GradewatchError
 from streams.trust.backtest import Backtest, Plan
@@ -37,28 +37,12 @@ _STEP = 5000
 """Lines between two looks at the progress bar."""
 
 
-class _Instant(click.ParamType):
-    """A time, as instants are written here."""
-
-    name = "instant"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Instant:
-        """Return the instant that the text names; a day is its beginning."""
-        written = str(value)
-        try:
-            return parsed(f"{written}T00:00:00Z" if len(written) == 10 else written)
-        except ValueError:
-            self.fail("no day, and not ISO 8601 with an offset, such as 2026-05-15", param, ctx)
-
-
 @click.command()
 @click.argument(
     "file", required=False, type=click.Path(exists=True, dir_okay=False, allow_dash=True)
 )
-@click.option("--from", "start", type=_Instant(), help="Only events from this time on.")
-@click.option("--to", "end", type=_Instant(), help="Only events before this time.")
+@click.option("--from", "start", type=InstantType(), help="Only events from this time on.")
+@click.option("--to", "end", type=InstantType(), help="Only events before this time.")
 @click.option("--rules", type=FILES, help="[default: the rules file in the settings]")
 @click.option("--against", type=FILES, help="Other rules: what would they add, and remove?")
 @click.option(

@@ -136,8 +136,10 @@ async def _played(
     values: list[bytes] = []
     async for record in every(kafka, topic, partition):
         if record.key in {None, key}:
-            told += replay.step(record.value, record.offset).told
-            values.append(record.value or b"")
+            outcome = replay.step(record.value, record.offset, record.timestamp)
+            told += outcome.told
+            if outcome.refusal is None:
+                values.append(record.value or b"")
     return told, (replay, values)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from streams.core import ids
 from streams.core.canvas import Id, Refused
@@ -19,6 +19,10 @@ from streams.core.identity import identified
 
 if TYPE_CHECKING:
     from streams.core.canvas import Course, Grade, Override
+
+
+TEXT_LENGTH: Final = 255
+"""Longest ``grade`` and ``workflow_state`` that are kept: characters, as in Canvas's database."""
 
 
 class Who(NamedTuple):
@@ -39,7 +43,8 @@ def course_grade_change(body: Course, who: Who) -> CourseGradeChange:
         Refused: A time is none.
     """
     updated_at = _instant_or_none(body.updated_at, "body.updated_at")
-    state = ACTIVE if body.workflow_state in (None, "", ACTIVE) else body.workflow_state
+    state = _short(body.workflow_state) or ACTIVE
+    state = ACTIVE if state == ACTIVE else state  # the very object: defaults are told by identity
     event = CourseGradeChange(
         event_id="",
         tenant=who.tenant,
@@ -160,8 +165,13 @@ def _actor(value: object, home: int | None) -> str | None:
 
 def _grade_text(value: str | float | None) -> str | None:
     if value is None or isinstance(value, str):
-        return value
-    return f"{value:.0f}" if value.is_integer() else repr(value)
+        return _short(value)
+    return _short(f"{value:.0f}" if value.is_integer() else repr(value))
+
+
+def _short(text: str | None) -> str | None:
+    """Return a text that Canvas can have sent, None for a longer one: it decides nothing."""
+    return text if text is None or len(text) <= TEXT_LENGTH else None
 
 
 def utc(text: str, field: str) -> Instant:

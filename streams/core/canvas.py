@@ -12,12 +12,12 @@ import contextlib
 import json
 import math
 import re
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
 
-from streams.core.events import SCORES, Reason
+from streams.core.events import LARGEST, SCORES, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Id = str | int | None
 _S = TypeVar("_S", bound=Struct)
 _DECIMAL = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
-_Number = float | None
+_Number = Annotated[float, Meta(ge=-LARGEST, le=LARGEST)] | None
 
 
 class Refusal(Struct, frozen=True):
@@ -277,7 +277,7 @@ def _number(value: object, field: str) -> float | None:
     if isinstance(value, str | int | float) and not isinstance(value, bool):
         with contextlib.suppress(ValueError, OverflowError):
             number = float(value)
-            if math.isfinite(number) and (not isinstance(value, str) or _DECIMAL.fullmatch(value)):
+            if abs(number) <= LARGEST and (not isinstance(value, str) or _DECIMAL.fullmatch(value)):
                 return number
     raise Refused(Reason.BAD_NUMBER, f"body.{field}")
 

@@ -106,6 +106,8 @@ def with_watermark(state: State, told: Control, grace: int) -> State:
         >>> with_watermark(one, msgspec.structs.replace(told, partition=1), 600).clock
         '2026-02-03T12:00:00.000Z'
     """
+    if not told.at:  # it only says who was heard of
+        return state
     checked(told.at)
     same = state.topic == told.topic
     known = state.watermarks if same else {}
@@ -120,6 +122,34 @@ def with_watermark(state: State, told: Control, grace: int) -> State:
         state, topic=told.topic, partitions=told.partitions, watermarks=watermarks, clock=clock,
         horizon=max(state.horizon, settled) if clock else "",
     )  # fmt: skip
+
+
+def set_back(state: State, at: Instant) -> State:
+    """Return the state without any time later than an instant; the very object if it has none.
+
+    A raw partition whose watermark was later has to say anew how far it has come. A clock that was
+    later is forgotten: there is none until every raw partition has a watermark again.
+
+    Args:
+        state: Before.
+        at: The latest time that stays.
+
+    Example:
+        >>> wrong = State(partitions=1, watermarks={0: "2099"}, clock="2099", horizon="2098")
+        >>> set_back(wrong, "2026") == State(partitions=1)
+        True
+    """
+    if max([state.clock, *state.watermarks.values(), *state.heard.values()], default="") <= at:
+        return state
+    is_ahead = state.clock > at
+    return msgspec.structs.replace(
+        state,
+        watermarks={number: one for number, one in state.watermarks.items() if one <= at},
+        clock="" if is_ahead else state.clock,
+        horizon="" if is_ahead else state.horizon,
+        # When the last honest event was is not known: silence counts from here.
+        heard={tenant: min(one, at) for tenant, one in state.heard.items()},
+    )
 
 
 _encoder: Final = msgspec.msgpack.Encoder()

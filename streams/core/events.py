@@ -24,9 +24,17 @@ Percent = float
 Points = float
 """Points on one assignment."""
 
+LARGEST: Final = 1e6
+"""Largest percent and points, of either sign, that are a score. Intake refuses any other number, so
+that no arithmetic on rows overflows."""
+
 Instant = str
 """``2026-02-03T10:15:30.000Z``: UTC with milliseconds."""
 
+
+TENANT_LENGTH: Final = 255
+"""Longest tenant, in characters. Intake refuses longer ones; web views, access files and rules take
+every tenant that intake lets through."""
 
 ACTIVE: Final = "active"
 """The ``workflow_state`` that is left out. Always this object: defaults are told by identity."""
@@ -112,8 +120,12 @@ class Control(
 ):
     """A record that steers the flow and is no event. Unknown kinds are passed over."""
 
-    kind: str  # "watermark", "rules" or "erase"
-    at: Instant = ""  # how far the raw partition has come; when rules or an erasure were announced
+    kind: str  # "watermark", "rules", "erase" or "clock"
+    # Of a watermark: how far the raw partition has come; "": it only says who was heard of. Of
+    # rules and an erasure: when they were announced. Of a clock: the latest time that stays; "":
+    # Kafka's time.
+    at: Instant = ""
+    idle: bool = False  # of a watermark: caught up, so the raw partition has come to Kafka's time
     topic: str = ""  # of a watermark: the raw topic's full name
     partition: int = 0  # of a watermark: which partition of the raw topic
     partitions: int = 0  # of a watermark: how many the raw topic has

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from streams.core.conditions import decimal
-from streams.core.events import Instant, Percent, Points
+from streams.core.events import LARGEST, Instant, Percent, Points
 from streams.core.instants import DAY_SECONDS, milliseconds
 from streams.core.tracks import Cause, LikelyCause
 
@@ -77,4 +77,6 @@ def plain(value: Decimal | Percent | None) -> str:
     if value is None:
         return "none"
     number = decimal(value) if isinstance(value, float | int) else value
-    return f"{round(number, _DIGITS).normalize():f}"
+    if abs(number) <= LARGEST:  # beyond it, a row of an earlier build: decimals cannot round it
+        number = round(number, _DIGITS)
+    return f"{number.normalize():f}"

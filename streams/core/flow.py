@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Struct
 
-from streams.core import at_once, events, feeds, life, scores, waking
-from streams.core.alerts import Told
+from streams.core import ahead, at_once, events, feeds, life, scores, waking
 from streams.core.canvas import Refusal
-from streams.core.clock import Since, State, with_watermark
+from streams.core.clock import Since, State, set_back, with_watermark
+from streams.core.cooldowns import without_late_cooldowns
 from streams.core.erasure import Erasure, covers, mark
 from streams.core.events import Control, Instant, Reason, student_key
 from streams.core.fates import Fate
 from streams.core.fingerprints import possible
-from streams.core.history import Standing
 from streams.core.instants import checked, instant, milliseconds
+from streams.core.outcome import Outcome, fate_of, refused_as_future
 from streams.core.packed import NO_TIMER
 from streams.core.rows import Position
 from streams.core.ruleset import RuleSet, rule_set
@@ -26,7 +26,7 @@ from streams.core.transitions import Who
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from streams.core.alerts import Place, Writer
+    from streams.core.alerts import Place, Told, Writer
     from streams.core.events import GradeEvent
     from streams.core.feeds import FeedStep
     from streams.core.intake import Reader
@@ -45,35 +45,15 @@ class Passed(Struct, frozen=True, gc=False):
     tenant: str = ""
 
 
-class Outcome(Struct, frozen=True, gc=False):
-    """What scoring made of one record of ``grade-events``.
-
-    Attributes:
-        fate: Exactly one.
-        told: Alerts to be written, in order.
-        refusal: Why it was refused.
-        no_baseline: An override could not be judged, for want of a score to measure it against.
-        gaps: How often what an event says was before is not what was known.
-        failures: Bugs of ours that kept single rows from being looked at.
-        erased: Fingerprints of alerts that nobody is to know of any longer.
-    """
-
-    fate: Fate
-    told: tuple[Told, ...] = ()
-    refusal: Refusal | None = None
-    no_baseline: bool = False
-    gaps: int = 0
-    failures: tuple[Exception, ...] = ()
-    erased: tuple[str, ...] = ()
-
-
-def take_in(reader: Reader, value: bytes | None, timestamp: int) -> Passed | Refusal | None:
+def take_in(reader: Reader, value: bytes | None, timestamp: int | None) -> Passed | Refusal | None:
     """Return what intake writes for one raw record. Never raises for a bad record.
 
     Args:
         reader: Knows the tenants.
         value: The raw record's value.
-        timestamp: Its Kafka timestamp, milliseconds since 1970; below 0: none.
+        timestamp: Its Kafka timestamp, milliseconds since 1970. For a record that has none: the
+            latest time at which Kafka can have received the record. None: the record does not come
+            from Kafka.
 
     Returns:
         The canonical record (``Fate.PASSED``), a refusal (``REFUSED``), or None (``IGNORED``).
@@ -113,12 +93,14 @@ class Partition:
         self.rules = rule_set(state.rules)
         self._told: list[Told] = []
 
-    def step(self, value: bytes | None, offset: int) -> Outcome:
+    def step(self, value: bytes | None, offset: int, timestamp: int | None) -> Outcome:
         """Return what one record comes to; rows and state are kept as they are after it.
 
         Args:
             value: The record's value.
             offset: Where it stands.
+            timestamp: Kafka's time of the record, milliseconds since 1970. None: the log does not
+                come from Kafka, and its own times hold.
 
         Returns:
             Fate and alerts. A record that is not ours is refused, never raised.
@@ -135,7 +117,9 @@ class Partition:
             return Outcome(Fate.REFUSED, refusal=refusal)
         self._told = []
         if isinstance(event, Control):
-            return self._control(event, value or b"", offset)
+            return self._control(event, value, offset, timestamp)
+        if timestamp is not None and ahead.is_future_event(event.event_time, timestamp):
+            return refused_as_future("event_time: over 24 h after the record")
         return self._score(event, Position(self._place.topic_id, offset))
 
     def _score(self, event: GradeEvent, at: Position) -> Outcome:
@@ -163,26 +147,34 @@ class Partition:
                 row, more = self._settle(row, who)
                 self._tell(more, who)
         elif not steps:  # nothing is new: what was settled is settled again next time
-            return Outcome(_fate(applied.standing, alerted=False))
+            return Outcome(fate_of(applied.standing, alerted=False))
         assert row is not None  # noqa: S101 - it is `before` at least, which had steps
         self._keep(owner, item, row)
         gaps = row.posted.gaps - (0 if held is None else held.posted.gaps)
-        fate = _fate(applied.standing, alerted=alerted)
+        fate = fate_of(applied.standing, alerted=alerted)
         return Outcome(fate, tuple(self._told), no_baseline=no_baseline, gaps=gaps)
 
-    def _control(self, told: Control, value: bytes, offset: int) -> Outcome:
+    def _control(self, told: Control, value: bytes, offset: int, timestamp: int | None) -> Outcome:
         cause = feeds.cause_of(told, value, offset) if self._watches else None
+        outcome = Outcome(Fate.CONTROL)
         try:
-            if told.kind == "watermark":
-                return self._watermark(told, cause)
-            if told.kind == "rules":
-                return self._switch(told, offset, cause)
-            if told.kind == "erase":
-                return self._erase(told, offset)
+            if timestamp is not None:
+                told = ahead.bounded(told, timestamp)
+            match told.kind:
+                case "watermark":
+                    outcome = self._watermark(told, cause)
+                case "rules":
+                    outcome = self._switch(told, offset, cause)
+                case "erase":
+                    outcome = self._erase(told, offset)
+                case "clock":
+                    self._set_back(told)
+        except ahead.AheadError:
+            return refused_as_future("a watermark over 1 h ahead of Kafka's time")
         except ValueError:
             refusal = Refusal(Reason.INTERNAL, f"a control record of kind {told.kind} that is none")
             return Outcome(Fate.REFUSED, refusal=refusal)
-        return Outcome(Fate.CONTROL)
+        return outcome
 
     def _watermark(self, told: Control, cause: Cause | None) -> Outcome:
         """Move the clock; whatever is due comes before the next record, in order of time."""
@@ -258,6 +250,17 @@ class Partition:
         self.state = msgspec.structs.replace(self.state, erased=dict(sorted(erased.items())))
         return Outcome(Fate.CONTROL, erased=tuple(sorted(gone)))
 
+    def _set_back(self, told: Control) -> None:
+        """Take back a clock that was ahead, and what rows still wait for because of it."""
+        was = self.state
+        self.state = set_back(was, checked(told.at))
+        if was.clock > told.at:
+            for owner, item in sorted(self._rows.every()):
+                row = self._rows.of(owner, item)
+                after = row and without_late_cooldowns(self.rules, row, told.at)
+                if after is not None and after is not row:
+                    self._keep(owner, item, after)
+
     def _settle(
         self, row: Row, who: Who, upto: Instant | None = None
     ) -> tuple[Row, list[Transition]]:
@@ -279,14 +282,6 @@ class Partition:
         self.state = state
         for step in steps:
             self._told.append(self._writer.tell_feed(step, self.rules.hash, state.clock))
-
-
-def _fate(standing: Standing, *, alerted: bool) -> Fate:
-    if standing is Standing.REPEATED:
-        return Fate.DUPLICATE
-    if alerted:
-        return Fate.ALERTED
-    return Fate.LATE if standing is Standing.LATE else Fate.KEPT
 
 
 def _who(owner: bytes, item: bytes) -> Who:

@@ -5,20 +5,16 @@ Identity, required fields and tolerances as decided in docs/decisions/0005.
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from streams.core import canonical, canvas, ids
+from streams.core.ahead import is_future_event
 from streams.core.canonical import Who, local_id, utc
 from streams.core.canvas import Body, Course, Grade, Id, Metadata, Refusal, Refused
-from streams.core.events import GradeEvent, Instant, Reason
-from streams.core.instants import instant
+from streams.core.events import TENANT_LENGTH, GradeEvent, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-FUTURE_MILLISECONDS: Final = 24 * 3_600_000
-"""How far ``event_time`` may lie after the record's Kafka timestamp."""
 
 
 class Reader:
@@ -37,14 +33,16 @@ class Reader:
         self._tenants = dict(tenants or {})
         self._default = default_tenant
 
-    def read(self, value: bytes | None, timestamp: int) -> GradeEvent | Refusal | None:
+    def read(self, value: bytes | None, timestamp: int | None) -> GradeEvent | Refusal | None:
         """Return the event in a raw record, why it is refused, or None for other event names.
 
         Never raises: whatever the bytes, one of the three comes back.
 
         Args:
             value: The record's value.
-            timestamp: The record's Kafka timestamp in milliseconds since 1970; below 0: none.
+            timestamp: The record's Kafka timestamp in milliseconds since 1970. For a record that
+                has none: the latest time at which Kafka can have received the record. None: the
+                record does not come from Kafka.
 
         Returns:
             The canonical event; a refusal; or None where the event is none of the three.
@@ -61,11 +59,11 @@ class Reader:
         except Refused as refused:
             return refused.refusal
 
-    def _event(self, metadata: Metadata, body: Body, timestamp: int) -> GradeEvent:
+    def _event(self, metadata: Metadata, body: Body, timestamp: int | None) -> GradeEvent:
         if metadata.event_time is None:
             raise Refused(Reason.MISSING_FIELD, "metadata.event_time")
         event_time = utc(metadata.event_time, "metadata.event_time")
-        if _is_future(event_time, timestamp):
+        if timestamp is not None and is_future_event(event_time, timestamp):
             raise Refused(Reason.FUTURE_EVENT, "metadata.event_time: over 24 h after the record")
         in_course = metadata.context_type == "Course"
         home = _home(metadata, in_course=in_course)
@@ -98,7 +96,8 @@ class Reader:
             tenant = self._tenants.get(account, account)
         else:
             tenant = self._default
-        if len(tenant) > 255 or not tenant.isprintable():  # it stands in keys, headers and URLs
+        # It stands in keys, headers and URLs.
+        if len(tenant) > TENANT_LENGTH or not tenant.isprintable():
             raise Refused(Reason.BAD_ID, "metadata.root_account_uuid")
         return tenant
 
@@ -122,17 +121,3 @@ def _required(value: Id, home: int | None, field: str) -> str:
     if found is None:
         raise Refused(Reason.MISSING_FIELD, field)
     return found
-
-
-def _is_future(event_time: Instant, timestamp: int) -> bool:
-    """Tell whether an event claims to be later than its record allows."""
-    if timestamp < 0:
-        return False
-    hour = timestamp - timestamp % 3_600_000
-    # Nearly every event is older than its record's hour: one cached text settles those.
-    return event_time > _latest(hour) and event_time > _latest(timestamp)
-
-
-@lru_cache(maxsize=64)
-def _latest(timestamp: int) -> Instant:
-    return instant(timestamp + FUTURE_MILLISECONDS)

@@ -31,3 +31,6 @@ class Rows(Protocol):
 
     def recent(self, after: int) -> Iterable[tuple[bytes, bytes]]:
         """Return owner and item of the rows in which an event waits that is after a time."""
+
+    def every(self) -> Iterable[tuple[bytes, bytes]]:
+        """Return owner and item of every row."""

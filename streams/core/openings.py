@@ -6,13 +6,14 @@ other courses.
 
 from __future__ import annotations
 
+from decimal import Decimal
 from statistics import median
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from msgspec import Struct
 
 from streams.core.conditions import crosses, decimal, holds, size_of
-from streams.core.events import Percent
+from streams.core.events import LARGEST, Percent
 from streams.core.instants import DAY_SECONDS, milliseconds
 from streams.core.rules import Kind, Rule, ScoreBelow, ScoreDrop, ScoreSlide
 from streams.core.ruleset import AUTOMATIC
@@ -225,6 +226,7 @@ def computed_of(against: str, track: Track) -> Percent | None:
     return track.current if against == "current_score" else track.known_final
 
 
+_MOST: Final = Decimal(LARGEST)
 _SCALE: Final = 4
 """Digits of an assignment's percent: 1 of 3 points is 33.3333."""
 
@@ -235,11 +237,14 @@ def percent_of_possible(pair: Pair) -> Percent | None:
     Example:
         >>> percent_of_possible((1, 3)), percent_of_possible((5, 0)), percent_of_possible((None, 5))
         (33.3333, None, None)
+        >>> percent_of_possible((1, 1e-300))
+        1000000.0
     """
     score, possible = pair
     if score is None or possible is None or possible <= 0:
         return None
-    return float(round(100 * decimal(score) / decimal(possible), _SCALE))
+    percent = 100 * decimal(score) / decimal(possible)  # of nearly no points it may be anything
+    return float(round(max(-_MOST, min(percent, _MOST)), _SCALE))
 
 
 def assignment_fall(old: Pair, new: Pair) -> tuple[Percent, Percent] | None:

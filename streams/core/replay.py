@@ -14,13 +14,14 @@ from streams.core import events
 from streams.core.alerts import Place, Writer
 from streams.core.clock import State
 from streams.core.events import Control
-from streams.core.flow import Outcome, Partition
+from streams.core.flow import Partition
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from streams.core.alerts import Told
     from streams.core.events import GradeEvent, Instant
+    from streams.core.outcome import Outcome
     from streams.core.rows import Row
     from streams.core.rules import Rules
 
@@ -65,6 +66,10 @@ class HeldRows:
         """Return the rows in which an event waits that is after a time."""
         return [key for key, row in self.rows.items() if row.newest > after]
 
+    def every(self) -> list[tuple[bytes, bytes]]:
+        """Return owner and item of every row."""
+        return [*self.rows]
+
 
 class Replay:
     """A log being played.
@@ -90,16 +95,19 @@ class Replay:
         self.offset = 0
         self._heard: dict[str, Instant] = {}
 
-    def step(self, value: bytes | None, offset: int | None = None) -> Outcome:
+    def step(
+        self, value: bytes | None, offset: int | None = None, timestamp: int | None = None
+    ) -> Outcome:
         """Play one record, and return what it comes to.
 
         Args:
             value: As on ``grade-events``.
             offset: Its own; by default the next.
+            timestamp: Kafka's time of the record, milliseconds since 1970; None: it has none.
         """
         at = self.offset if offset is None else offset
         self.offset = at + 1
-        return self.partition.step(value, at)
+        return self.partition.step(value, at, timestamp)
 
     def event(self, event: GradeEvent | bytes) -> Sequence[Told]:
         """Play an event, and return the alerts it brings at once."""

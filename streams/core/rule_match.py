@@ -15,13 +15,16 @@ from pydantic import (
 )
 
 from streams.core.complaints import did_you_mean
+from streams.core.events import TENANT_LENGTH
 from streams.core.rule_parts import Part
+
+_TEXT_ID: Final = rf"\S{{1,{TENANT_LENGTH}}}"
 
 
 def _text_id(written: object) -> str:
     if isinstance(written, int) and not isinstance(written, bool):
         written = str(written)  # all its digits: YAML numbers with leading zeros are refused
-    if not isinstance(written, str) or not re.fullmatch(r"\S{1,255}", written):
+    if not isinstance(written, str) or not re.fullmatch(_TEXT_ID, written):
         raise ValueError("must be an id, such as 565 or '565'")
     return written
 
@@ -43,7 +46,7 @@ AUTOMATIC: Final = "automatic"
 """The grader where Canvas graded by itself."""
 
 _ID_SCHEMA: Final = {
-    "anyOf": [{"type": "string", "pattern": r"^\S{1,255}$"}, {"type": "integer", "minimum": 1}]
+    "anyOf": [{"type": "string", "pattern": f"^{_TEXT_ID}$"}, {"type": "integer", "minimum": 1}]
 }
 _Id = Annotated[str, BeforeValidator(_text_id), WithJsonSchema(_ID_SCHEMA)]
 _CanvasId = Annotated[_Id, AfterValidator(_canvas_id)]

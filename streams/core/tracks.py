@@ -139,9 +139,8 @@ def with_closing(closings: bytes, at: Instant, score: Percent) -> bytes:
         >>> window(kept, "2026-02-04T00:00:00.000Z", 14)
         (71.5,)
     """
-    packed = round(score * _UNIT) + _LEAST
-    if not 0 <= packed <= _MOST:
-        packed = 0 if packed < 0 else _MOST
+    # Clamped before it is rounded: a row of an earlier build may hold 1e308.
+    packed = round(min(max(score * _UNIT, -_LEAST), _MOST - _LEAST)) + _LEAST
     closing = _CLOSING.pack(_day(at[:10]), packed)
     if closings[-_SIZE:-4] == closing[:2]:
         return closings[:-_SIZE] + closing

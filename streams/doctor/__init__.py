@@ -7,7 +7,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from streams.doctor import brokers, here, offsets, rights, rows, topics, transactions, workers
+from streams.doctor import (
+    brokers,
+    clocks,
+    here,
+    offsets,
+    rights,
+    rows,
+    topics,
+    transactions,
+    workers,
+)
 from streams.doctor.finding import Check, Finding, State
 from streams.doctor.patient import Patient
 
@@ -24,6 +34,7 @@ CHECKS: Final = (
     *topics.CHECKS,
     *offsets.CHECKS,
     *rows.CHECKS,
+    *clocks.CHECKS,
     *workers.CHECKS,
 )
 """Everything that is looked at, in the order of the report."""

@@ -38,6 +38,7 @@ class _Told(NamedTuple):
     version: str
     rules: str
     id_key: str
+    held: dict[str, float]
 
 
 def _alike(patient: Patient) -> Look:
@@ -74,8 +75,23 @@ def _alike(patient: Patient) -> Look:
             yield (warn if what == "version" else fail)(
                 f"workers differ in {what.replace('_', ' ')}: {listed}", remedy
             )
+    yield from _held(patient, told)
     yield from _as_the_file(patient, told)
     return f"{len(told)} workers of one version, rules and key; group {state}"
+
+
+def _held(patient: Patient, told: list[_Told]) -> Iterator[Problem]:
+    """Yield which partitions of the raw topic hold every clock."""
+    topic, held = patient.settings.topic(patient.settings.raw_topic), dict[str, float]()
+    for each in told:
+        for number, seconds in each.held.items():
+            held[number] = max(seconds, held.get(number, 0.0))
+    for number, seconds in sorted(held.items()):
+        yield warn(
+            f"{topic}[{number}] has not said for {seconds / 60:.0f} min how far it has come: no "
+            "clock moves, and no alert settles",
+            "see that a worker has it, and that its lag falls: gradewatch workers list",
+        )
 
 
 def _as_the_file(patient: Patient, told: list[_Told]) -> Iterator[Problem]:
@@ -103,12 +119,16 @@ def _told(patient: Patient, member: Member) -> _Told:
         trust_env=False,
     )
     answer.raise_for_status()
+    info, held = dict[str, str](), dict[str, float]()
     for family in text_string_to_metric_families(answer.text):
         for sample in family.samples:
             if sample.name == "gradewatch_info":
-                labels = sample.labels
-                return _Told(member.worker, labels["version"], labels["rules"], labels["id_key"])
-    raise LookupError("no gradewatch_info among its metrics: an older version")
+                info = dict(sample.labels)
+            elif sample.name == "gradewatch_clock_held_seconds":
+                held[sample.labels["partition"]] = sample.value
+    if not info:
+        raise LookupError("no gradewatch_info among its metrics: an older version")
+    return _Told(member.worker, info["version"], info["rules"], info["id_key"], held)
 
 
 def _closed(patient: Patient) -> Look:

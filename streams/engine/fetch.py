@@ -66,6 +66,8 @@ class RecordBatch(NamedTuple):
         records: In offset order; none where only markers were passed, or the partition is idle.
         idle_at: Where it is idle: up to when it is known to have no more records, milliseconds
             since 1970. Else 0.
+        fetched_at: When Kafka last answered a fetch of the partition, by this machine's clock,
+            milliseconds since 1970.
     """
 
     tp: TP
@@ -74,6 +76,7 @@ class RecordBatch(NamedTuple):
     end: int
     records: Sequence[Record]
     idle_at: int = 0
+    fetched_at: int = 0
 
 
 class _PartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]
@@ -139,11 +142,15 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         # No await between the fetch and here: the positions are those of this fetch.
         for partition, records in fetched.items():
             tp = TP(partition.topic, partition.partition)
-            end = assignment.state_value(partition).position
+            standing = assignment.state_value(partition)
+            end = standing.position
             start = before.get(tp, records[0].offset)
             before[tp] = end
             self._idle.heard(tp)
-            batches[tp] = RecordBatch(tp, self.consumer.epochs[tp], start, end, records)
+            batches[tp] = RecordBatch(
+                tp, self.consumer.epochs[tp], start, end, records,
+                fetched_at=standing.timestamp or 0,
+            )  # fmt: skip
         for tp in before.keys() & active_partitions - batches.keys():
             state = assignment.state_value(TopicPartition(*tp)) if assignment else None
             if state is None or not state.has_valid_position:

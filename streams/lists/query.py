@@ -11,6 +11,7 @@ import msgspec
 
 from streams.core import ids
 from streams.core.actions import Work
+from streams.core.events import TENANT_LENGTH
 from streams.core.instants import parsed
 from streams.core.rules import Kind
 from streams.lists.held import RANK
@@ -27,7 +28,7 @@ LIMIT: Final = 50
 MOST: Final = 500
 """Alerts of one page, at most."""
 
-LONGEST: Final = 200
+LONGEST: Final = TENANT_LENGTH
 """Characters of a value that is asked for, at most."""
 
 STATES: Final = ("firing", "resolved")

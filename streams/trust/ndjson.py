@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from streams.core.intake import Reader
 
 _CANONICAL: Final = b'{"type":"'
-_NO_TIMESTAMP: Final = -1
 _HOUR: Final = len("2026-02-03T10")
 
 
@@ -80,7 +79,7 @@ class Lines:
         self._latest = at
 
     def _raw(self, line: bytes) -> Passed | None:
-        taken = take_in(self._reader, line.rstrip(b"\r\n"), _NO_TIMESTAMP)
+        taken = take_in(self._reader, line.rstrip(b"\r\n"), None)
         if isinstance(taken, Passed):
             return taken
         self.passed_over[taken.reason.value if isinstance(taken, Refusal) else "ignored"] += 1

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 from aiohttp import ClientError, web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from streams.core.events import TENANT_LENGTH
 from streams.web.problem import Problem, bad_parameter
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ FORM: Final = "application/x-www-form-urlencoded"
 
 MOST_FIELDS: Final = 20
 
-LONGEST: Final = 200
+LONGEST: Final = TENANT_LENGTH
 """Characters of a parameter, at most."""
 
 

@@ -41,7 +41,7 @@ def played(
     partition = Partition(alerts.Writer(KEY, PLACE), PLACE, state or State(), held)
     steps: list[Step] = []
     for offset, value in enumerate(values):
-        outcome = partition.step(value, offset)
+        outcome = partition.step(value, offset, None)
         told = [(one.key, alerts.encode(one.alert)) for one in outcome.told]
         steps.append((offset, outcome.fate, told, outcome.erased))
     return steps, {at: encode_row(row) for at, row in held.rows.items()}, partition.state

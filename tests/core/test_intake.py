@@ -174,6 +174,35 @@ def test_numbers_may_come_as_text_and_be_odd() -> None:
     assert (taken.current_score, taken.old_current_score, taken.final_score) == (12.5, -2.0, 104.5)
 
 
+@pytest.mark.parametrize("number", [1e308, -1e308, 1_000_000.1, "1e7", 2**53, 10**400])
+@pytest.mark.parametrize(
+    ("event", "field"),
+    [(0, "current_score"), (0, "old_unposted_final_score"), (1, "score"), (1, "points_possible"),
+     (2, "override_score")],
+)  # fmt: skip
+def test_what_is_no_percent_and_no_points_is_a_bad_number(
+    event: int, field: str, number: object
+) -> None:
+    assert reason(changed(GOOD[event], "body", **{field: number})) == "bad_number"
+    at_most = read(changed(GOOD[event], "body", **{field: -1_000_000}))
+    assert getattr(at_most, field) == -1e6
+
+
+def test_a_text_longer_than_canvas_keeps_is_left_out_and_costs_no_event() -> None:
+    grade = read(changed(GOOD[1], "body", grade="x" * 256, old_grade="y" * 255))
+    assert (grade.grade, grade.old_grade) == (None, "y" * 255)
+    assert read(changed(GOOD[1], "body", grade=1e300)).grade is None
+    state = read(changed(GOOD[0], "body", workflow_state="x" * 256))
+    assert state == read(GOOD[0])
+
+
+def test_a_tenant_of_255_characters_passes_and_a_longer_one_does_not() -> None:
+    longest = changed(GOOD[0], "metadata", root_account_uuid="\U0001f393" * 255)
+
+    assert read(longest).tenant == "\U0001f393" * 255
+    assert reason(changed(GOOD[0], "metadata", root_account_uuid="x" * 256)) == "bad_id"
+
+
 def test_absent_is_null_and_both_mean_unknown() -> None:
     null = changed(GOOD[0], "body", old_current_score=None)
 

@@ -45,6 +45,7 @@ ODD: Final = [
     "2026-02-04T10:15:30.000Z", "2026-02-04T10:15:30.001Z", "0001-01-01T00:00:00+05:00",
     "2026-02-30T10:15:30Z", "Course", "Account", "active", "deleted", "completed",
     "grade_change", "grade_override", "course_grade_change", "heartbeat",
+    1e6, -1e6, 1_000_000.5, "1000001", 1e308, "x" * 255, "x" * 256,
 ]  # fmt: skip
 FIELDS: Final = {
     "metadata": [

@@ -322,7 +322,7 @@ def assert_the_log_comes_to_the_same_bytes(flow: Flow) -> None:
         key = flow.settings.id_key.get_secret_value().encode()
         partition = Partition(alerts.Writer(key, place), place, State(), held)
         for record in records:
-            for _, alert in partition.step(record.value, record.offset).told:
+            for _, alert in partition.step(record.value, record.offset, record.timestamp).told:
                 posted = alert.audience == alerts.POSTED
                 topic = "grade-alerts-posted" if posted else "grade-alerts"
                 told[topic].setdefault(number, []).append(alerts.encode(alert))

@@ -99,7 +99,7 @@ async def _write(servers: str, namespace: str) -> list[Alert]:
                 sent = await producer.send_and_wait(
                     topic, value, key=key, partition=number, timestamp_ms=milliseconds(at)
                 )
-                for key_, alert in replay.step(value, sent.offset).told:
+                for key_, alert in replay.step(value, sent.offset, None).told:
                     posted = "-posted" if alert.audience == "posted" else ""
                     target = f"{namespace}-grade-alerts{posted}"
                     await producer.send(target, alerts.encode(alert), key=key_, partition=number)

@@ -235,7 +235,7 @@ def test_deep_lists_are_counted_so_far_and_can_be_turned_to_their_end(
         ("student_id", {"student_id": "-1"}),
         ("cursor", {"cursor": "%%%"}),
         ("cursor", {"cursor": "W10"}),
-        ("rule", {"rule": "x" * 201}),
+        ("rule", {"rule": "x" * 256}),
     ],
 )
 def test_what_makes_no_sense_is_named(field: str, asked: dict[str, str]) -> None:

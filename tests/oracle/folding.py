@@ -202,7 +202,7 @@ class _Row:
 
 
 def fold(
-    records: Iterable[tuple[bytes | None, int, Source]],
+    records: Iterable[tuple[bytes | None, int | None, Source]],
     rules: Sequence[Mapping[str, Any]] = SHIPPED_RULES,
     tenants: Mapping[str, str] | None = None,
     default_tenant: str = "default",

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from fractions import Fraction
+from typing import Any, Final
 
 from tests.oracle.living_rules import exact, moment
-
-if TYPE_CHECKING:
-    from fractions import Fraction
 
 Fields = dict[str, Any]
 
@@ -28,6 +26,7 @@ PAIRS: Final = {
 """View → the score that its rules judge, and the final one beside it."""
 
 KEPT_CLOSINGS: Final = 32
+MOST_PERCENT: Final = Fraction(1_000_000)
 SECTION_SECONDS: Final = 60
 
 
@@ -155,7 +154,9 @@ def instant(event: Fields) -> tuple[str, str]:
 def percent_of(score: float | None, possible: float | None) -> Fraction | None:
     """Return points as percent of points possible; None where either is unknown, or none are."""
     points, most = exact(score), exact(possible)
-    return None if points is None or most is None or most <= 0 else points * 100 / most
+    if points is None or most is None or most <= 0:
+        return None
+    return max(-MOST_PERCENT, min(points * 100 / most, MOST_PERCENT))
 
 
 def id_for(view: str, event: Fields) -> str:

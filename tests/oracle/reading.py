@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
@@ -28,6 +27,12 @@ _NUMBER: Final = re.compile(r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\s*", re
 _JWT: Final = re.compile(rb"\s*eyJ[\w-]+\.[\w-]+\.[\w-]*\s*")
 _SHARD: Final = 10**13
 
+LARGEST: Final = 1_000_000
+"""Of scores and points, either sign."""
+
+LONGEST_TEXT: Final = 255
+"""Characters of a grade or a workflow state, longer ones are left out; and of a tenant."""
+
 
 class Refused(NamedTuple):
     """A record that stays out of the log."""
@@ -43,7 +48,7 @@ class _RefusedError(Exception):
 
 def canonical(
     value: bytes | None,
-    timestamp_ms: int,
+    timestamp_ms: int | None,
     tenants: Mapping[str, str] | None = None,
     default_tenant: str = "default",
 ) -> Fields | Refused | None:
@@ -51,7 +56,7 @@ def canonical(
 
     Args:
         value: The raw record's value.
-        timestamp_ms: Its Kafka timestamp; below 0: none.
+        timestamp_ms: Kafka received it then at the latest; None: it is not from Kafka.
         tenants: ``root_account_id`` → tenant.
         default_tenant: The tenant of events that name no root account.
     """
@@ -62,9 +67,10 @@ def canonical(
         name, metadata, body = found
         event = _identity(name, metadata, body, tenants or {}, default_tenant)
         moment = datetime.fromisoformat(event["event_time"])
-        latest = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=timestamp_ms, hours=24)
-        if timestamp_ms >= 0 and moment > latest:
-            return Refused("future_event")
+        if timestamp_ms is not None:
+            received = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=timestamp_ms)
+            if moment - received > timedelta(hours=24):
+                return Refused("future_event")
         home = _home(metadata)
         event |= {
             key: part
@@ -169,9 +175,12 @@ def _identity(
     if metadata.get("event_time") is None or course is None or student is None:
         _refuse("missing_field")
     uuid = metadata.get("root_account_uuid")
+    tenant = uuid or (default if root is None else tenants.get(str(root), str(root)))
+    if len(tenant) > LONGEST_TEXT or not tenant.isprintable():
+        _refuse("bad_id")
     event = {
         "type": name,
-        "tenant": uuid or (default if root is None else tenants.get(str(root), str(root))),
+        "tenant": tenant,
         "student_id": _id(student, home),
         "course_id": _id(course, home),
         "event_time": _time(metadata["event_time"]),
@@ -189,7 +198,7 @@ def _content(name: str, metadata: Fields, body: Fields, home: int | None) -> Fie
         return {
             "updated_at": _time(body.get("updated_at")),
             "created_at": _time(body.get("created_at")),
-            "workflow_state": None if state in ("", "active") else state,
+            "workflow_state": None if state == "active" else _text(state) or None,
             **{key: _number(body.get(key)) for key in _twins(*SCORES)},
         }
     if name == "grade_override":
@@ -267,17 +276,17 @@ def _number(value: object) -> float | None:
         number = float(value)
     except OverflowError:
         _refuse("bad_number")
-    if not math.isfinite(number):
+    if not abs(number) <= LARGEST:  # nor is NaN
         _refuse("bad_number")
     return number
 
 
-def _text(value: object) -> str | None:
+def _text(value: Any) -> str | None:  # noqa: ANN401 - whatever JSON holds
     if isinstance(value, bool | list | dict):
         _refuse("bad_field")
     if isinstance(value, int | float):
-        return str(int(value)) if value == int(value) else repr(value)
-    return None if value is None else str(value)
+        value = str(int(value)) if value == int(value) else repr(value)
+    return None if value is None or len(value) > LONGEST_TEXT else str(value)
 
 
 def _time(value: object) -> str | None:

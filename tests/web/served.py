@@ -122,7 +122,7 @@ class Here(Worker):
 
 def with_a_term(worker: Worker) -> list[dict[str, Any]]:
     """The worker has the rows and the alerts of `a_term`; they are returned."""
-    played = Play().take((value, -1, ("raw", 0, at)) for at, value in enumerate(a_term()))
+    played = Play().take((value, None, ("raw", 0, at)) for at, value in enumerate(a_term()))
     data = worker.table.data
     data.serving.update(range(worker.partitions))
     for (owner, item), row in played.replay.rows.items():

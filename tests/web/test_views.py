@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def a_table(*raw: bytes) -> PartitionStore:
     """Return a table as the worker would hold it after these events, on one partition."""
     table = a_store()
-    played = Play().take((value, -1, ("raw", 0, offset)) for offset, value in enumerate(raw))
+    played = Play().take((value, None, ("raw", 0, offset)) for offset, value in enumerate(raw))
     assert all(journey.startswith("passed/") for journey in played.journeys)
     for (owner, item), row in played.replay.rows.items():
         table.publish(0, [(owner, item, encode_row(row))])
