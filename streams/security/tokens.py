@@ -46,7 +46,7 @@ class Token(NamedTuple):
     Attributes:
         text: What brokers are shown.
         expires: Seconds since 1970.
-        renew: When to fetch another, the same way.
+        renew: When to fetch another, by `time.monotonic`: this machine's clock may be set.
     """
 
     text: str
@@ -99,7 +99,7 @@ class Tokens:
             ConfigurationError: A file that is needed is missing or bad.
         """
         with self._lock:
-            if not self._held or time.time() >= self._held[0].renew:
+            if not self._held or time.monotonic() >= self._held[0].renew:
                 self._held[:] = [self._fetched()]
             return self._held[0]
 
@@ -113,15 +113,15 @@ class Tokens:
         return token.text, token.expires
 
     def _fetched(self) -> Token:
-        now = time.time()
+        now, began = time.time(), time.monotonic()
         if self.file is not None:
             text = read_secret(_URL, self.file, "have it written before the worker starts")
-            return Token(text, now + FILE_SECONDS, now + FRESH * FILE_SECONDS)
+            return Token(text, now + FILE_SECONDS, began + FRESH * FILE_SECONDS)
         answer = self._asked()
         token, seconds = answer.get("access_token"), answer.get("expires_in") or FILE_SECONDS
         if not isinstance(token, str) or not isinstance(seconds, int | float):
             raise self._refused("its answer holds no access_token")
-        return Token(token, now + seconds, now + FRESH * seconds)
+        return Token(token, now + seconds, began + FRESH * seconds)
 
     def _asked(self) -> dict[str, object]:
         # Imported when it is needed: a tenth of a second that most commands do without.

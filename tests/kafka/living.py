@@ -16,6 +16,7 @@ from tests.core.test_living import COMPARED
 from tests.kafka import running
 from tests.kafka.running import a_moment, seen
 from tests.oracle.feeds import feeds
+from tests.oracle.kafkas_time import as_it_counts
 from tests.oracle.living import Record, living
 from tests.oracle.single_shots import single_shots
 from tests.test_agents_timelines import TOPICS
@@ -41,7 +42,10 @@ def assert_alerts_are_as_a_second_program_says(flow: Flow) -> None:
     """The oracle reads ``grade-events``, and tells every alert that was written, once."""
     log, written = a_moment(flow, *sorted(set(TOPICS.values())))
     logs = [
-        [Record(one.offset, (one.key or b"").decode(), json.loads(one.value)) for one in records]
+        as_it_counts(
+            (Record(one.offset, (one.key or b"").decode(), json.loads(one.value)), one.timestamp)
+            for one in records
+        )
         for records in log.values()
     ]
     told = [

@@ -14,6 +14,7 @@ from urllib.parse import quote
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from kafka import KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType
 
 from streams import admin
 from streams.access.roles import ANYBODY_HERE
@@ -120,6 +121,24 @@ class Flow:
         finally:
             client.close()
         admin.carry_out(self.kafka, admin.make_plan(self.settings, create_external=True))
+
+    def set_config(self, name: str, **configs: str) -> None:
+        """Change settings of a topic; an underscore stands for a dot."""
+        named = {key.replace("_", "."): value for key, value in configs.items()}
+        resource = ConfigResource(ConfigResourceType.TOPIC, self.topic(name), named)
+        client = KafkaAdminClient(bootstrap_servers=self.servers)
+        try:
+            client.alter_configs([resource], incremental=True)
+        finally:
+            client.close()
+
+    def let_records_say_when(self) -> None:
+        """Let ``grade-events`` take records of any time, as it did before Kafka dated them."""
+        self.set_config(
+            "grade-events",
+            message_timestamp_type="CreateTime",
+            message_timestamp_after_max_ms=str(2**63 - 1),
+        )
 
     def topic_id(self, name: str) -> str:
         return self._topics[self.topic(name)].topic_id

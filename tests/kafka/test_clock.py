@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from aiokafka import AIOKafkaProducer
-from kafka import KafkaAdminClient
-from kafka.admin import ConfigResource, ConfigResourceType
 from msgspec.structs import replace
 
 from streams import doctor
@@ -120,27 +118,15 @@ def test_records_without_a_timestamp_move_nobodys_clock(
     assert_the_log_comes_to_the_same_bytes(flow)
 
 
-def set_config(flow: Flow, **configs: str) -> None:
-    named = {key.replace("_", "."): value for key, value in configs.items()}
-    client = KafkaAdminClient(bootstrap_servers=flow.servers)
-    resource = ConfigResource(ConfigResourceType.TOPIC, flow.topic("grade-events"), named)
-    try:
-        client.alter_configs([resource], incremental=True)
-    finally:
-        client.close()
-
-
 def push(flow: Flow) -> None:
     """Have every clock come to 2099, as a build without a bound let it."""
     raw, far = flow.topic(flow.settings.raw_topic), milliseconds(FAR)
     told = Control(kind="watermark", topic=raw, partitions=4, at=FAR, heard={"evil": FAR})
-    set_config(
-        flow, message_timestamp_type="CreateTime", message_timestamp_after_max_ms=str(2**63 - 1)
-    )
+    flow.let_records_say_when()
     values = [encode(replace(told, partition=number)) for number in range(4)]
     events = flow.topic("grade-events")
     send(flow, events, *((number, value, far) for number in range(4) for value in values))
-    set_config(flow, message_timestamp_type="LogAppendTime")
+    flow.set_config("grade-events", message_timestamp_type="LogAppendTime")
 
 
 def command(flow: Flow, *words: str) -> subprocess.CompletedProcess[str]:

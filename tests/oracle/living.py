@@ -54,7 +54,12 @@ class Clock:
     now: datetime | None = None
 
     def hear(self, watermark: Fields) -> None:
-        """Take a watermark in; the clock never goes back."""
+        """Take a watermark in; the clock never goes back, unless it is told to."""
+        if watermark["kind"] == "clock":
+            self._set_back(moment(watermark["at"]))
+            return
+        if not watermark["at"]:
+            return
         if watermark.get("topic", "") != self.topic:
             self.topic, self.sources = watermark.get("topic", ""), {}
         self.partitions = watermark.get("partitions", 0)
@@ -63,6 +68,11 @@ class Clock:
         if self.partitions and self.sources.keys() >= set(range(self.partitions)):
             least = min(self.sources[each] for each in range(self.partitions))
             self.now = least if self.now is None else max(self.now, least)
+
+    def _set_back(self, at: datetime) -> None:
+        self.sources = {source: time for source, time in self.sources.items() if time <= at}
+        if self.now is not None and self.now > at:
+            self.now = None
 
 
 @dataclass
@@ -84,6 +94,13 @@ class Partition:
         if value["kind"] == "watermark":
             self.clock.hear(value)
             return self._settle()
+        if value["kind"] == "clock":
+            self.clock.hear(value)
+            if self.clock.now is None:
+                self.horizon = None
+                for row in self.rows.values():
+                    row.end_cooldowns(self.rules, moment(value["at"]))
+            return []
         return self._switch(value) if value["kind"] == "rules" else []
 
     def _hear(self, event: Fields) -> list[Fields]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.oracle.living_facts import Facts, id_for, in_order
@@ -88,6 +89,15 @@ class Row:
                 self._end(episode, "rule_removed", at)
 
     # Time
+
+    def end_cooldowns(self, rules: Sequence[Rule], at: datetime) -> None:
+        """End the cooldowns that began after a time."""
+        lengths = {rule.id: rule.seconds("cooldown") for rule in rules}
+        self.cooling = {
+            subject: until
+            for subject, until in self.cooling.items()
+            if until <= at + lengths.get(subject[0], timedelta())
+        }
 
     def _timers(self) -> Iterator[tuple[Timer, Episode]]:
         for one in self.episodes.values():
