@@ -230,6 +230,7 @@ class Worker:
         metrics.restore_records.labels("total").set(progress.total)
         metrics.restore_seconds.set(progress.seconds)
         metrics.feed_silent.set(self._feeds_silent())
+        self.clocks.look()
         metrics.ready.set(not self.not_ready())
         metrics.restoring.set(len(self.restoring()))
         metrics.stalled.set(len(self.app.watch.stalled))
