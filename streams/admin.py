@@ -15,7 +15,7 @@ from kafka import TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, OffsetSpec
 from kafka.errors import KafkaError, TopicAuthorizationFailedError, for_code
 
-from streams import broker
+from streams import broker, files
 from streams.connection import DEADLINE, client, not_granted
 from streams.core.topic_file import RAW, Topics, load
 from streams.core.topics import (
@@ -30,6 +30,7 @@ from streams.core.topics import (
     is_done,
     plan,
 )
+from streams.core.yamlfile import MAX_BYTES
 from streams.errors import BrokerError, ConfigurationError, TopicMismatchError
 from streams.security import Kafka
 
@@ -68,7 +69,7 @@ def read_topics(settings: Settings) -> Topics:
         ConfigurationError: The file cannot be read, or is wrong.
     """
     try:
-        text = settings.topics.read_bytes()
+        text = files.read(settings.topics, MAX_BYTES)
     except OSError as error:
         raise ConfigurationError(
             f"{settings.topics}: cannot be read: {error.strerror}", "set GRADEWATCH_TOPICS"

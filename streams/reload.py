@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING, Final
 
 from mode import Service
 
+from streams import files
 from streams.core.rules import load
+from streams.core.yamlfile import MAX_BYTES
 from streams.engine.blocking import Hung, beside
 from streams.errors import BrokerError, ConfigurationError, GradewatchError
+from streams.watched import WatchedFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,9 +37,6 @@ LOOK_SECONDS: Final = 2.0
 
 HANG_SECONDS: Final = 60.0
 """How long an announcement may take before it is tried again."""
-
-Stamp = tuple[int, int, int]
-"""What tells that a file changed: its inode, size and time of change."""
 
 
 class Reload(Service):
@@ -68,9 +68,8 @@ class Reload(Service):
             ConfigurationError: It is wrong or cannot be read.
         """
         super().__init__()
-        self._path, self._read = path, read
+        self._path, self._file = path, WatchedFile(path, read)
         self._announcer, self._metrics, self._taken = announcer, metrics, taken
-        self._stamp = _stamp(path)
         self._asked = asyncio.Event()
         self._news = False
         self.failed = ""
@@ -103,12 +102,10 @@ class Reload(Service):
 
     async def look(self) -> None:
         """Announce what the file says, if that has changed, or could not be announced before."""
-        stamp = _stamp(self._path)
-        if stamp == self._stamp and not self._news:
-            return
-        self._stamp = stamp
         try:
-            rules = self._read()
+            rules = await self._file.changed(always=self._news)
+            if rules is None:
+                return
             if rules.hash != self.rules.hash:
                 self._news = True
             if self._news:
@@ -150,15 +147,6 @@ class Reload(Service):
         self._metrics.reload_failed.set(1)
 
 
-def _stamp(path: Path) -> Stamp | None:
-    """Return what tells a file from what it was; None while there is none."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
-
-
 def _now() -> int:
     return int(time.time() * 1000)
 
@@ -173,10 +161,10 @@ def read_rules(path: Path) -> Rules:
         ConfigurationError: The file cannot be read, or is wrong.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = files.read(path, MAX_BYTES)
+    except OSError as error:
         raise ConfigurationError(
-            f"the rules file {path} cannot be read: {error}",
+            f"the rules file {path} cannot be read: {error.strerror}",
             "correct GRADEWATCH_RULES, or unset it to use the rules that ship with gradewatch",
         ) from None
     return load(text, str(path))

@@ -7,9 +7,11 @@ token that it began with.
 from __future__ import annotations
 
 import hmac
-import time
+from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
+
+from mode import Service
 
 from streams.access import people
 from streams.access.roles import ANYBODY_HERE, Person, Role
@@ -17,6 +19,7 @@ from streams.access.tokens import read_token
 from streams.core.keys import Use, derive
 from streams.errors import ConfigurationError
 from streams.security import is_loopback
+from streams.watched import WatchedFile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +30,7 @@ COOKIE: Final = "__Host-gradewatch"
 """Browsers keep such a name from other hosts and from plain HTTP."""
 
 LOOK_SECONDS: Final = 1.0
-"""How often the access file is looked at, at most: a token that is revoked is of no use then."""
+"""Seconds between two looks at the access file: so long a revoked token may still be used."""
 
 SERVICE: Final = Person("service", Role.SERVICE)
 """Who has the token of GRADEWATCH_WEB_TOKEN_FILE."""
@@ -47,8 +50,8 @@ class Denied(Exception):  # noqa: N818 - what happened, not what went wrong
         self.code, self.message = "unauthorized", message
 
 
-class Door:
-    """Knows everybody who may come in.
+class Door(Service):
+    """Knows everybody who may come in; while it runs, it reads the access file when that changes.
 
     Attributes:
         asks: Whether anybody has to say who they are.
@@ -65,6 +68,7 @@ class Door:
             ConfigurationError: Scores would be open to other machines, the id key is the published
                 one, or a file is missing, open to every user, or not what it should be.
         """
+        super().__init__()
         self.loopback = is_loopback(settings.web_host)
         token, self._file = settings.web_token_file, settings.access_file
         self.asks = token is not None or self._file is not None
@@ -75,17 +79,17 @@ class Door:
                 "set GRADEWATCH_ACCESS_FILE (gradewatch access add) or GRADEWATCH_WEB_TOKEN_FILE, "
                 "or leave GRADEWATCH_WEB_HOST at 127.0.0.1",
             )
+        self._people: dict[str, Person] = {}
+        self._by_name: dict[str, str] = {}
+        self._failed = ""
+        self._watched: WatchedFile[dict[str, Person]] | None = None
+        if self._file is not None:
+            read = partial(_read, self._file)
+            self._watched = WatchedFile(self._file, read)
+            self._take(read())
         self._token = None if token is None else read_token(token)
         self._key = derive(settings.read_id_key(), Use.SESSIONS)
         self._session_seconds = settings.session_hours * 3600
-        self._people: dict[str, Person] = {}
-        self._by_name: dict[str, str] = {}
-        self._stamp: tuple[int, int, int] | None = None
-        self._looked = float("-inf")
-        self._failed = ""
-        if self._file is not None:
-            self._stamp = _stamp(self._file)
-            self._take(people.load(self._file))
         if self.restricts(settings) and settings.uses_development_key:
             raise ConfigurationError(
                 "the id key is the published development key, and access is restricted: anybody "
@@ -113,7 +117,6 @@ class Door:
         """
         if not self.asks:
             return ANYBODY_HERE
-        self._look()
         if authorization is not None:
             scheme, _, token = authorization.partition(" ")
             if scheme.lower() != "bearer":
@@ -154,7 +157,6 @@ class Door:
         Raises:
             Denied: Nobody has it.
         """
-        self._look()
         person, secret = self._bearer(token)
         told = f"{person.name}~{int(now) + self._session_seconds}"
         return f"{told}~{self._signed(told, secret)}"
@@ -197,30 +199,29 @@ class Door:
         text = f"session~{told}~{secret}".encode("utf-8", "surrogateescape")
         return blake2b(text, key=self._key, digest_size=24).hexdigest()
 
-    def _look(self) -> None:
-        """Read the access file again where it has changed; one that is wrong changes nothing."""
-        now = time.monotonic()
-        if self._file is None or now - self._looked < LOOK_SECONDS:
+    @Service.task
+    async def _watch(self) -> None:
+        while not self.should_stop:
+            await self.sleep(LOOK_SECONDS)
+            await self.look()
+
+    async def look(self) -> None:
+        """Take over the access file if it has changed; a wrong one changes nobody's access."""
+        if self._watched is None:
             return
-        self._looked = now
-        stamp = _stamp(self._file)
-        if stamp == self._stamp:
-            return
-        self._stamp = stamp
         try:
-            self._take(people.load(self._file))
-            self._failed = ""
+            found = await self._watched.changed()
         except ConfigurationError as error:
             self._failed = str(error.args[0])
+            return
+        if found is not None:
+            self._take(found)
+            self._failed = ""
 
-    def _take(self, told: people.People) -> None:
-        self._people = told.by_token()
-        self._by_name = {person.name: hashed for hashed, person in self._people.items()}
+    def _take(self, found: dict[str, Person]) -> None:
+        self._people = found
+        self._by_name = {person.name: hashed for hashed, person in found.items()}
 
 
-def _stamp(file: Path) -> tuple[int, int, int] | None:
-    try:
-        found = file.stat()
-    except OSError:
-        return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
+def _read(file: Path) -> dict[str, Person]:
+    return people.load(file).by_token()

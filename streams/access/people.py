@@ -10,6 +10,7 @@ import fcntl
 import os
 import secrets
 import tempfile
+from collections import defaultdict
 from contextlib import contextmanager
 from enum import StrEnum
 from hashlib import sha256
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from streams import files
 from streams.access.roles import Person, Role
 from streams.core import ids
 from streams.core.events import TENANT_LENGTH
@@ -25,7 +27,7 @@ from streams.errors import ConfigurationError, NotFoundError
 from streams.security.secret_files import require_private
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 SETTING: Final = "GRADEWATCH_ACCESS_FILE"
 MAKE: Final = "make it: gradewatch access add NAME --role ROLE"
@@ -34,6 +36,9 @@ NAME: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 """What people and programs may be called."""
 
 TOKEN_BYTES: Final = 32
+
+MOST_BYTES: Final = 64 << 20
+"""Size of the largest access file that is read."""
 
 Name = Annotated[str, Field(pattern=f"^{NAME}$")]
 Tenant = Annotated[str, Field(min_length=1, max_length=TENANT_LENGTH)]
@@ -103,10 +108,11 @@ class People(_Strict):
 
     @model_validator(mode="after")
     def _unique(self) -> People:
-        names = [each.name for each in self.people]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"{name} is there twice")
+        seen = set[str]()
+        for person in self.people:
+            if person.name in seen:
+                raise ValueError(f"{person.name} is there twice")
+            seen.add(person.name)
         return self
 
     def one(self, name: str) -> Named:
@@ -127,27 +133,37 @@ class People(_Strict):
         Of one without a tenant the first assignment says which is theirs: the same number is
         another student's elsewhere.
         """
-        return {each.token_sha256: self._person(each) for each in self.people}
+        assigned = defaultdict[str, list[Assignment]](list)
+        for assignment in self.assignments:
+            assigned[assignment.name].append(assignment)
+        return {named.token_sha256: _person(named, assigned[named.name]) for named in self.people}
 
-    def _person(self, named: Named) -> Person:
-        tenant = named.tenant
-        if tenant is None and named.role in FITTING.values():
-            tenant = next((one.tenant for one in self.assignments if one.name == named.name), None)
-        # An id may be written local or global; rows keep either: both spellings are theirs.
-        assigned = frozenset(
-            spelled
-            for each in self.assignments
-            if (each.name, each.tenant) == (named.name, tenant)
-            for spelled in ids.spellings(each.id)
-        )
-        students = courses = None
-        if named.role is Role.ADVISOR:
-            students = assigned
-        elif named.role is Role.INSTRUCTOR:
-            courses = assigned
-        elif named.role is Role.STUDENT:
-            students = frozenset(ids.spellings(named.student_id or ""))
-        return Person(named.name, named.role, tenant, students, courses)
+
+def _person(named: Named, assignments: Sequence[Assignment]) -> Person:
+    """Return a person of the access file with the students or courses they may see.
+
+    Args:
+        named: The person's entry in the file.
+        assignments: All assignments that name this person, in the order of the file.
+    """
+    tenant = named.tenant
+    if tenant is None and named.role in FITTING.values() and assignments:
+        tenant = assignments[0].tenant
+    # An id may be written local or global; rows keep either: both spellings are theirs.
+    assigned = frozenset(
+        spelled
+        for assignment in assignments
+        if assignment.tenant == tenant
+        for spelled in ids.spellings(assignment.id)
+    )
+    students = courses = None
+    if named.role is Role.ADVISOR:
+        students = assigned
+    elif named.role is Role.INSTRUCTOR:
+        courses = assigned
+    elif named.role is Role.STUDENT:
+        students = frozenset(ids.spellings(named.student_id or ""))
+    return Person(named.name, named.role, tenant, students, courses)
 
 
 def number(value: str) -> str:
@@ -160,11 +176,12 @@ def number(value: str) -> str:
         >>> number(" 48")
         '48'
     """
+    stripped = value.strip()
     try:
-        ids.spellings(value.strip())
+        ids.number(stripped)
     except ValueError:
         raise ValueError("an id is a number from 1 to 2^63 - 1") from None
-    return value.strip()
+    return stripped
 
 
 def hashed(token: str) -> str:
@@ -184,12 +201,12 @@ def load(file: Path) -> People:
         file: Only its owner and group may have access to it.
 
     Raises:
-        ConfigurationError: It is missing, open to every user, or no access file; each problem is
-            named by its place, and nothing that it holds is repeated.
+        ConfigurationError: It is missing, no regular file, open to every user, or no access file;
+            each problem is named by its place, and nothing that it holds is repeated.
     """
     require_private(SETTING, file, MAKE)
     try:
-        return People.model_validate_json(file.read_bytes())
+        return People.model_validate_json(files.read(file, MOST_BYTES))
     except OSError as error:
         raise ConfigurationError(
             f"{SETTING} {file} cannot be read: {error.strerror}", MAKE

@@ -103,4 +103,6 @@ def spellings(given: str) -> list[str]:
         >>> spellings("21070000000000048"), spellings("48")
         (['21070000000000048', '48'], ['48'])
     """
-    return list(dict.fromkeys([str(number(given)), canonical(given, None)]))
+    full = number(given)
+    local = full % SHARD_SIZE
+    return [str(full), str(local)] if full > SHARD_SIZE and local else [str(full)]

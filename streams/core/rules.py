@@ -38,11 +38,11 @@ __all__ = [
 ]  # fmt: skip
 
 
-def load(text: str, file: str) -> Rules:
+def load(text: str | bytes, file: str) -> Rules:
     """Return the rules in a file's text.
 
     Args:
-        text: YAML.
+        text: YAML; bytes are read as UTF-8.
         file: The name to give in messages.
 
     Returns:

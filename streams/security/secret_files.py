@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from streams import files
 from streams.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+MOST_BYTES: Final = 64 << 10
+"""Size of the largest secret that is read: a token is a few KiB."""
 
 
 def read_secret(setting: str, file: Path, make: str = "put it there, on one line") -> str:
@@ -26,7 +30,7 @@ def read_secret(setting: str, file: Path, make: str = "put it there, on one line
     named = f"{setting} {file}"
     require_private(setting, file, make)
     try:
-        secret = file.read_text("utf-8").strip()
+        secret = files.read(file, MOST_BYTES).decode("utf-8").strip()
     except OSError as error:
         raise ConfigurationError(f"{named} cannot be read: {error.strerror}", make) from None
     except UnicodeDecodeError:

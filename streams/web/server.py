@@ -63,7 +63,7 @@ def mount(app: web.Application, worker: Worker, door: Door) -> None:
     throughput = Throughput(worker.metrics)
     topic = settings.topic("grade-access-audit")
     audit = Audit(worker.app.kafka, settings.group, topic, worker.metrics)
-    worker.app.besides += [throughput, audit]
+    worker.app.besides += [throughput, audit, door]
     worker.told_by += [door.warnings, audit.warnings, peers.warnings]
     gate = Gate(worker, door, audit, peers, show)
     scores, sets = Scores(worker, peers), Sets(worker)
