@@ -6,6 +6,7 @@
 ├── ``BrokerError``           Kafka is not reachable or refused (exit 69)
 │   └── ``EmbeddedBrokerError``   the embedded Kafka cannot start or stop (exit 69)
 ├── ``RecordsDeletedError``   records to go on from are not in the log any more (exit 65)
+├── ``TopicChangedError``     a topic is another one than when the worker started (exit 65)
 └── ``NotFoundError``         what was asked for is not there (exit 1)
 
 A record that is bad is not an error: it is refused with a reason (``core.events.Reason``).
@@ -75,6 +76,15 @@ class RecordsDeletedError(GradewatchError):
 
     Operator: play them again if they can be had; then reset the group's offsets of the partitions
     that the message names.
+    """
+
+    exit_code = 65
+
+
+class TopicChangedError(GradewatchError):
+    """A topic was made anew, or set back, under a running worker: offsets mean other records now.
+
+    Operator: find out who did it; then start the workers again.
     """
 
     exit_code = 65

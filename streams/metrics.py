@@ -132,6 +132,11 @@ class Metrics:
             "Partitions with lag whose committed offset has not moved for 60 s",
             registry=registry,
         )
+        self.unowned = Gauge(
+            "gradewatch_unowned_partitions",
+            "Source partitions that no worker of the group has had for 20 s; every worker tells",
+            registry=registry,
+        )
         self.ready = Gauge(
             "gradewatch_ready",
             "1 while /readyz says ready, else 0",

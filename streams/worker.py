@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from importlib.metadata import version
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, cast
 from zlib import crc32
 
 from streams.agents import Intake, Scoring, Topic
@@ -19,6 +19,9 @@ from streams.core.keys import Use, derive
 from streams.core.packed import wake_of
 from streams.engine import routing
 from streams.engine.app import BatchApp
+from streams.engine.census import CensusTaker
+from streams.engine.cluster_faults import Group
+from streams.engine.cluster_watch import ClusterWatch
 from streams.engine.commit import Committer
 from streams.engine.completeness import Source
 from streams.engine.loop import Loop
@@ -32,11 +35,13 @@ from streams.reload import Reload, read_rules
 from streams.security.membership import plain, proven_among, with_proof
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from faust import StreamT, TopicT
+    from faust.types import TP
 
     from streams.agents import Work
+    from streams.cluster import Cluster
     from streams.core.rules import Rules
     from streams.engine.fetch import RecordBatch
     from streams.engine.restore import BatchRecovery
@@ -46,20 +51,6 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 log = logging.getLogger("gradewatch.worker")
-
-
-class Cluster(NamedTuple):
-    """What a worker has to know of the cluster before it starts.
-
-    Attributes:
-        kafka: Where it is, and how to get in.
-        partitions: Number of partitions by topic, in this namespace.
-        events_id: Kafka's id of ``grade-events``: offsets compare only within one topic id.
-    """
-
-    kafka: Kafka
-    partitions: Mapping[str, int]
-    events_id: str
 
 
 class Worker:
@@ -116,7 +107,8 @@ class Worker:
         state, acted = topic("grade-alerts-state"), topic("grade-alert-actions")
         followed = Followed(state.name, acted.name, state.partitions)
         self.follower = Follower(cluster.kafka, settings.group, followed, self.alerts, self.metrics)
-        self.app.besides.append(self.follower)
+        self.cluster_watch = self._cluster_watch(cluster)
+        self.app.besides += [self.follower, self.cluster_watch]
         self.actions = Actions(cluster.kafka, settings.group, acted.name, self.alerts)
         self.told_by: list[Callable[[], list[str]]] = []
         self._changelog = changelog
@@ -179,6 +171,7 @@ class Worker:
         reasons += [
             f"{tp.topic}[{tp.partition}] has lag and no progress" for tp in sorted(watch.stalled)
         ]
+        reasons += self.cluster_watch.reasons()
         # A warning once it fails: what is worked on does not hang on what is listed.
         return reasons if self.follower.failed else [*reasons, *self.follower.why_not()]
 
@@ -188,6 +181,7 @@ class Worker:
         found = [f"the rules file as it is now is not in force: {rules}"] if rules else []
         found += [f"alerts cannot be listed: {lists}"] if lists else []
         found += self.clocks.warnings
+        found += self.cluster_watch.warnings()
         return found + [warning for told in self.told_by for warning in told()]
 
     def incomplete(self) -> set[int]:
@@ -234,8 +228,24 @@ class Worker:
         metrics.ready.set(not self.not_ready())
         metrics.restoring.set(len(self.restoring()))
         metrics.stalled.set(len(self.app.watch.stalled))
-        for tp, lag in self.app.watch.lags().items():
+        metrics.unowned.set(len(self.cluster_watch.unowned))
+        metrics.lag.clear()  # a partition that went to another worker is not ours to tell of
+        for tp, lag in self.lags().items():
             metrics.lag.labels(tp.topic, tp.partition).set(lag)
+
+    def lags(self) -> dict[TP, int]:
+        """Return the records after the position worked up to, by source partition.
+
+        Of our partitions, and of those that no worker has: every worker tells of them.
+        """
+        return self.cluster_watch.unowned | self.app.watch.lags()
+
+    def _cluster_watch(self, cluster: Cluster) -> ClusterWatch:
+        group = Group(
+            self.settings.group, self.app.conf.broker_client_id, self.sources, cluster.group_needs
+        )
+        taker = CensusTaker(cluster.kafka, self.settings.group, cluster.expected)
+        return ClusterWatch(taker, cluster.expected, group)
 
     def _feeds_silent(self) -> int:
         if WATCHING not in self.table.data.serving:

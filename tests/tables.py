@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from streams.cluster import Cluster
 from streams.security import Kafka
 from streams.settings import load
-from streams.worker import Cluster, Worker
+from streams.worker import Worker
 
 if TYPE_CHECKING:
     from streams.engine.table import PartitionStore

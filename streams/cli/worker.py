@@ -18,11 +18,16 @@ import faust
 
 from streams import admin, rights, settings, web
 from streams.cli.supervise import supervise
-from streams.core.acls import Role, required
+from streams.cluster import Cluster
+from streams.core.acls import Resource, Role, required
+from streams.engine.cluster_faults import Expected
 from streams.errors import ConfigurationError, GradewatchError
-from streams.worker import Cluster, Worker
+from streams.worker import Worker
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from streams.core.acls import Acl
     from streams.settings import Settings
 
 log = logging.getLogger("gradewatch.worker")
@@ -109,7 +114,27 @@ def look(chosen: Settings) -> Cluster:
     topics = admin.require_topics(chosen)
     events = chosen.topic("grade-events")
     partitions = {name: topic.partitions for name, topic in topics.items()}
-    return Cluster(kafka, partitions, topics[events].topic_id)
+    expected = {
+        spec.name: Expected(
+            topics[spec.name].topic_id,
+            topics[spec.name].partitions,
+            _needs(needed, Resource.TOPIC, spec.name),
+            external=spec.entry.external,
+            growable=spec.growable and not spec.entry.external,
+        )
+        for spec in described.specs
+    }
+    in_group = _needs(needed, Resource.GROUP, chosen.group)
+    return Cluster(kafka, partitions, topics[events].topic_id, expected, in_group)
+
+
+def _needs(needed: Iterable[Acl], resource: Resource, name: str) -> dict[str, str]:
+    """Return the operations that a worker needs on something, and what fails without each."""
+    return {
+        acl.operation.value: acl.why
+        for acl in needed
+        if (acl.resource, acl.name) == (resource, name)
+    }
 
 
 class _Process(faust.Worker):
@@ -171,6 +196,8 @@ class _Calm(logging.Filter):
         self._said: dict[tuple[str, int], float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info and isinstance(record.exc_info[1], GradewatchError):
+            return False  # a library's traceback of an error that the command ends with, in words
         place = (record.pathname, record.lineno)
         if record.created - self._said.get(place, -inf) < CALM_SECONDS:
             return record.name.startswith("gradewatch")

@@ -84,7 +84,7 @@ class Operations:
             ],
             "lag": [
                 {"topic": at.topic, "partition": at.partition, "records": records}
-                for at, records in sorted(worker.app.watch.lags().items())
+                for at, records in sorted(worker.lags().items())
             ],
             "throughput": self._throughput.rates(),
             "fates": _by_two(metrics.records),

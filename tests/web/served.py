@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from faust.web.drivers.aiohttp import Web
 
     from streams.access.entries import Entry
+    from streams.cluster import Cluster
     from streams.lists.held import Held
     from streams.lists.write import Change
     from streams.settings import Settings
-    from streams.worker import Cluster
 
 T, OTHER = "t", "u"
 
@@ -189,14 +189,17 @@ def served(
     worker = cast("Here", a_worker(Here, **told))
     alerts = with_a_term(worker)
     server = cast("Web", worker.app.web)
-    mount(server.web_app, worker, Door(worker.settings))
+    door = Door(worker.settings)
+    mount(server.web_app, worker, door)
     loop = worker.loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     try:
         asyncio.run_coroutine_threadsafe(server.start_server(), loop).result(20)
+        asyncio.run_coroutine_threadsafe(door.start(), loop).result(20)
         yield worker, Client(worker.url), alerts
     finally:
+        asyncio.run_coroutine_threadsafe(door.stop(), loop).result(20)
         asyncio.run_coroutine_threadsafe(server.stop_server(), loop).result(20)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(20)

@@ -24,7 +24,7 @@ from streams.web import asked as bodies
 from streams.web import connections
 from streams.web.gate import HEADERS
 from streams.web.server import install, mount
-from streams.worker import Cluster, Worker
+from streams.worker import Worker
 from tests.access.files import ID_KEY
 from tests.tables import a_worker
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from faust.web.blueprints import Blueprint
     from faust.web.drivers.aiohttp import Web
 
+    from streams.cluster import Cluster
     from streams.settings import Settings
 
 VIEWS = ["/api/v1/students/48", "/api/v1/students/48/courses/565", "/api/v1/courses/565"]

@@ -1,0 +1,82 @@
+"""A cluster that changes under a running worker: the worker stops and names what it met."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+from kafka import KafkaAdminClient
+
+from streams.errors import TopicChangedError, TopicMismatchError
+from streams.simulator import semester
+from tests.kafka.process import running
+from tests.kafka.running import Flow, until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.kafka.conftest import Kafka
+
+pytestmark = [pytest.mark.kafka, pytest.mark.crash]
+
+END = datetime(2026, 5, 15, 17, tzinfo=UTC)
+EVERY = [
+    "canvas-live-events", "grade-events", "grade-events-refused", "grade-scores-changelog",
+    "grade-alerts", "grade-alerts-posted", "grade-alerts-state", "grade-alert-actions",
+    "grade-access-audit", "grade-rules",
+]  # fmt: skip
+
+
+@pytest.fixture
+def flow(kafka: Kafka, namespace: str, tmp_path: Path) -> Flow:
+    return Flow(kafka.bootstrap_servers, namespace, tmp_path)
+
+
+def delete(flow: Flow, name: str) -> None:
+    client = KafkaAdminClient(bootstrap_servers=flow.servers)
+    try:
+        client.delete_topics([flow.topic(name)])
+        until(lambda: flow.topic(name) not in client.list_topics())
+    finally:
+        client.close()
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_topic_made_anew_ends_the_worker(flow: Flow, tmp_path: Path, name: str) -> None:
+    with running(flow, tmp_path, "worker") as worker:
+        flow.play(semester(30, 300, END))
+        flow.await_worked(300)
+        flow.make_anew(name)
+
+        assert worker.popen.wait(60) == TopicChangedError.exit_code, worker.said()
+        assert f"{flow.topic(name)} was made anew" in worker.said()
+        assert "Traceback" not in worker.said()
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_deleted_topic_ends_the_worker(flow: Flow, tmp_path: Path, name: str) -> None:
+    with running(flow, tmp_path, "worker") as worker:
+        flow.play(semester(30, 300, END))
+        flow.await_worked(300)
+        delete(flow, name)
+
+        assert worker.popen.wait(60) == TopicMismatchError.exit_code, worker.said()
+        assert f"{flow.topic(name)} was deleted" in worker.said()
+        assert "Traceback" not in worker.said()
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("canvas-live-events", 1), ("grade-events", 78), ("grade-alerts", 78)]
+)
+def test_more_partitions_end_the_worker(flow: Flow, tmp_path: Path, name: str, code: int) -> None:
+    with running(flow, tmp_path, "worker") as worker:
+        flow.play(semester(30, 300, END))
+        flow.await_worked(300)
+        client = KafkaAdminClient(bootstrap_servers=flow.servers)
+        client.create_partitions({flow.topic(name): len(flow.partitions(name)) + 2})
+        client.close()
+
+        assert worker.popen.wait(60) == code, worker.said()
+        assert f"{flow.topic(name)} has " in worker.said()
+        assert "Traceback" not in worker.said()
