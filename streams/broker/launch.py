@@ -180,6 +180,7 @@ def _guarded(command: list[str], home: Path) -> subprocess.Popen[bytes]:
             # -I -S: nothing of the environment and no packages, up in 20 ms
             [sys.executable, "-I", "-S", guard.__file__, str(os.getpid()), *command],
             cwd=home,
+            umask=0o077,  # records hold grades: nobody else on this machine reads them
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=output,

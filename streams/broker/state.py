@@ -89,6 +89,7 @@ def held(home: Path, on_progress: jars.Progress) -> Iterator[None]:
     """Hold a broker's directory: one command starts or stops it at a time."""
     waiting = "waiting for another command that starts or stops this broker"
     with exclusive(home, lambda: on_progress(waiting, 0, 0)):
+        home.chmod(0o700)  # records hold grades; earlier versions left them readable to everybody
         yield
 
 

@@ -9,7 +9,10 @@ from __future__ import annotations
 import logging
 import signal
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
+
+import psutil
 
 from streams.cli.process import guarded, worker_command
 from streams.errors import ConfigurationError, RecordsDeletedError
@@ -24,6 +27,9 @@ log = logging.getLogger("gradewatch.worker")
 POLL_SECONDS: Final = 0.2
 BACKOFF_SECONDS: Final = (1.0, 30.0)
 """First and longest pause before a worker that ended is started again."""
+
+STOP_SECONDS: Final = 15.0
+"""How long a worker whose guard was killed may take to stop, before it is killed."""
 
 FINAL: Final = {ConfigurationError.exit_code, RecordsDeletedError.exit_code}
 """Exit codes that another start would not change."""
@@ -41,24 +47,46 @@ class _Child:
         self._pause = BACKOFF_SECONDS[0]
         self._since = self._due = 0.0
         self.process: subprocess.Popen[bytes] | None = None
+        self._worker: psutil.Process | None = None
+        self._ended = 0.0  # when the guard ended last
 
     def look(self) -> int | None:
         """Start it if it is due; return the exit code of one that has just ended."""
         now = time.monotonic()
         if self.process is None:
-            if now >= self._due:
+            if now >= self._due and not self._orphan_lives(now):
                 self._since = now
-                self.process, _ = guarded(worker_command(), self._settings, None)
+                self.process, pid = guarded(worker_command(), self._settings, None)
+                with suppress(psutil.NoSuchProcess):
+                    self._worker = psutil.Process(pid) if pid else None
             return None
         code = self.process.poll()
         if code is not None:
             self.process = None
+            self._ended = now
+            if self._worker is not None:
+                with suppress(psutil.NoSuchProcess):
+                    self._worker.terminate()  # nothing runs, unless the guard alone was killed
             first, longest = BACKOFF_SECONDS
             healthy = now - self._since > HEALTHY_SECONDS
             self._pause = first if healthy else min(2 * self._pause, longest)
             self._due = now + self._pause
             log.error("%s exited with %d; starts again in %.0f s", self.name, code, self._pause)
         return code
+
+    def _orphan_lives(self, now: float) -> bool:
+        """Return whether a worker still runs whose guard was killed; kill it after a while.
+
+        It would keep the port, and a place in the group, from the worker that is started next.
+        """
+        worker = self._worker
+        with suppress(psutil.NoSuchProcess):
+            if worker is not None and worker.status() != psutil.STATUS_ZOMBIE:
+                if now - self._ended > STOP_SECONDS:
+                    worker.kill()
+                return worker.is_running()
+        self._worker = None
+        return False
 
     def reload(self) -> None:
         """Have it look at its rules file, if it runs."""
@@ -67,6 +95,8 @@ class _Child:
 
     def stop(self) -> int:
         """End it; return its exit code, 0 where it does not run."""
+        while self.process is None and self._orphan_lives(time.monotonic()):
+            time.sleep(POLL_SECONDS)
         if self.process is None:
             return 0
         return self.process.wait()

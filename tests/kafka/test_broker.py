@@ -258,3 +258,11 @@ def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 def test_a_port_asked_to_be_free_is_never_one_of_outgoing_connections() -> None:
     assert ports.choose(0) in ports.FREE_PORTS
     assert ports.DEFAULT_PORT not in ports.FREE_PORTS
+
+
+def test_no_other_user_can_read_what_it_keeps(own_kafka: OwnKafka) -> None:
+    home = own_kafka.data_dir / "broker"
+    assert home.stat().st_mode & 0o077 == 0
+    kept = [file for part in ("data", "logs") for file in (home / part).rglob("*")]
+    assert kept
+    assert [file for file in kept if file.name != "jvm.log" and file.stat().st_mode & 0o077] == []

@@ -67,6 +67,20 @@ def test_one_that_is_killed_comes_back_and_a_signal_ends_all(
         assert not [one for one in after if one.is_running()]
 
 
+@pytest.mark.crash
+def test_a_worker_whose_guard_is_killed_ends_and_another_takes_its_port(
+    flow: Flow, tmp_path: Path
+) -> None:
+    with running(flow, tmp_path, *WORDS) as process:
+        until(lambda: ready(process))
+        orphan = workers(process)[0]
+        guard = orphan.parent()
+        assert guard is not None
+        guard.kill()
+        until(lambda: not orphan.is_running(), 30)
+        until(lambda: len(workers(process)) == 2 and ready(process))
+
+
 def test_none_outlives_a_supervisor_that_is_killed(flow: Flow, tmp_path: Path) -> None:
     with running(flow, tmp_path, *WORDS) as process:
         until(lambda: ready(process))
