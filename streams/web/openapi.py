@@ -42,14 +42,16 @@ OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
     ("GET", "/api/v1/me"): Operation("Who asks, and what they may", "Me"),
     ("GET", "/api/v1/openapi.json"): Operation("This document", "OpenApi"),
     ("GET", "/api/v1/students/{student_id}"): Operation(
-        "A student's courses, with score histories and open alerts", "Student", ("tenant",),
+        "A student's courses, with score histories and open alerts", "Student",
+        ("tenant", "limit", "cursor"),
         scoped=True,
     ),
     ("GET", "/api/v1/students/{student_id}/courses/{course_id}"): Operation(
         "A student in a course", "Row", ("tenant",), scoped=True
     ),
     ("GET", "/api/v1/courses/{course_id}"): Operation(
-        "A course's students; deleted enrolments are left out", "Course", ("tenant",), scoped=True
+        "A course's students; deleted enrolments are left out", "Course",
+        ("tenant", "limit", "cursor"), scoped=True
     ),
     ("POST", "/api/v1/points"): Operation(
         "The score histories behind up to 500 alerts; those not seen are left out", "Histories",

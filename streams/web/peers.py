@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
@@ -15,6 +16,7 @@ import aiohttp
 from streams.core.events import student_key
 from streams.core.keys import Use, derive
 from streams.web.hops import HEADER, Hops, what
+from streams.web.parts import MOST
 from streams.web.problem import RETRY_SECONDS, Problem
 from streams.web.views import only, spellings
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from streams.web.asked import Asked
     from streams.web.problem import Answer
     from streams.worker import Worker
+
+NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 TIMEOUT_SECONDS: Final = 3.0
 """How long another worker may take to answer."""
@@ -93,9 +97,14 @@ class Peers:
         keys = (student_key(tenant, spelled) for spelled in spellings(asked.path["student_id"]))
         return {self._worker.partition_of(key) for key in keys}
 
-    async def ask(self, urls: Iterable[str], asked: Asked) -> list[Answer | Problem]:
+    async def ask(
+        self, urls: Iterable[str], asked: Asked, part: Mapping[str, str] = NOTHING
+    ) -> list[Answer | Problem]:
         """Return what each worker answers; a `Problem` where it has nothing, or does not answer."""
-        path, query = asked.request.path, {"tenant": asked.tenant} if asked.tenant else {}
+        path, query = (
+            asked.request.path,
+            dict(part) | ({"tenant": asked.tenant} if asked.tenant else {}),
+        )
         if not path.startswith("/api/"):  # a page is made of the answer that has its path
             path = f"/api/v1{path}"
         return list(await asyncio.gather(*(self.get(url, path, query, asked) for url in urls)))
@@ -182,8 +191,12 @@ def one_of(answers: Iterable[Answer | Problem], student_id: str) -> Answer:
     return min(found, key=lambda answer: order.index(answer["student_id"]))
 
 
-def course_of(answers: Iterable[Answer | Problem]) -> Answer:
+def course_of(answers: Iterable[Answer | Problem], limit: int = MOST) -> Answer:
     """Return a course with the students of all workers, ``partial`` where one did not answer.
+
+    Args:
+        answers: Of each that was asked: the first ``limit`` of its students.
+        limit: Number of students, at most.
 
     Raises:
         Problem: None has it, several tenants have it, or all who may have it do not answer.
@@ -195,11 +208,12 @@ def course_of(answers: Iterable[Answer | Problem]) -> Answer:
     students = [
         row for answer in found if answer["course_id"] == course for row in answer["students"]
     ]
-    whole: Answer = {
-        "tenant": tenant,
-        "course_id": course,
-        "students": sorted(students, key=lambda row: int(row["student_id"])),
-    }
+    students.sort(key=lambda row: int(row["student_id"]))
+    more = len(students) > limit or any("next_cursor" in answer for answer in found)
+    del students[limit:]
+    whole: Answer = {"tenant": tenant, "course_id": course, "students": students}
+    if more and students:
+        whole["next_cursor"] = students[-1]["student_id"]
     missing = any(
         isinstance(answer, Unreachable) or (isinstance(answer, dict) and "partial" in answer)
         for answer in answers

@@ -128,11 +128,12 @@ SCHEMAS: Final[dict[str, Schema]] = {
     "GradeChange": _CHANGE,
     "Row": _ROW,
     "Student": record(
-        {"tenant": TEXT, "student_id": ID, "courses": listed(ref("Row"))}, {"unreadable": WHOLE}
+        {"tenant": TEXT, "student_id": ID, "courses": listed(ref("Row"))},
+        {"unreadable": WHOLE, "next_cursor": TEXT},
     ),
     "Course": record(
         {"tenant": TEXT, "course_id": ID, "students": listed(ref("Row"))},
-        {"unreadable": WHOLE, "partial": YES_NO},
+        {"unreadable": WHOLE, "partial": YES_NO, "next_cursor": TEXT},
     ),
     "Alert": record(_ALERT, _ALERT_ALSO),
     "Alerts": record(

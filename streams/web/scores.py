@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from streams.core.events import student_key
 from streams.core.rows import UnreadableError
 from streams.web import peers, views
 from streams.web.history import is_unposted
+from streams.web.parts import PARAMETERS, part_of
 from streams.web.peers import Unreachable
 from streams.web.problem import Problem, bad_parameter, not_found, not_ready
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
     from streams.lists.held import Held
     from streams.web.asked import Asked
+    from streams.web.parts import Part
     from streams.web.peers import Peers
     from streams.web.problem import Answer
     from streams.worker import Worker
@@ -35,8 +38,9 @@ class Scores:
     async def student(self, asked: Asked) -> Answer:
         """One student's courses, each with its open alerts."""
         student_id = asked.path["student_id"]
-        self._require_scope(asked, asked.person.students, student_id, "student")
-        found = peers.one_of(await self._answers(asked, views.student), student_id)
+        part = self._require_scope(asked, asked.person.students, student_id, "student", PARAMETERS)
+        view = partial(views.student, part=part)
+        found = peers.one_of(await self._answers(asked, view, part), student_id)
         asked.subject = (found["tenant"], found["student_id"])
         self._with_alerts(asked, found["courses"])
         return found
@@ -54,8 +58,9 @@ class Scores:
     async def course(self, asked: Asked) -> Answer:
         """One course's students, each with the open alerts."""
         course_id = asked.path["course_id"]
-        self._require_scope(asked, asked.person.courses, course_id, "course")
-        found = peers.course_of(await self._answers(asked, views.course))
+        part = self._require_scope(asked, asked.person.courses, course_id, "course", PARAMETERS)
+        view = partial(views.course, part=part)
+        found = peers.course_of(await self._answers(asked, view, part), part.limit)
         asked.subject = (found["tenant"], found["course_id"])
         self._with_alerts(asked, found["students"])
         return found
@@ -125,20 +130,28 @@ class Scores:
             return []
 
     def _require_scope(
-        self, asked: Asked, scope: frozenset[str] | None, number: str, what: str
-    ) -> None:
-        """Stop where it is clear that it is not theirs; what only rows tell is looked at later.
+        self,
+        asked: Asked,
+        scope: frozenset[str] | None,
+        number: str,
+        what: str,
+        also: frozenset[str] = frozenset(),
+    ) -> Part:
+        """Return the part that is asked for, unless it is clear that it is not theirs.
+
+        What only rows tell is looked at later.
 
         Raises:
             Problem: ``not_found``, ``bad_id`` or ``bad_parameter``.
         """
-        asked.query({"tenant"})
+        part = part_of(asked.query({"tenant", *also}))
         spelled = views.spellings(number)
         asked.subject = (asked.tenant or "", spelled[-1])
         tenant = asked.person.tenant
         other = tenant is not None and asked.query().get("tenant", tenant) != tenant
         if other or (scope is not None and not scope.intersection(spelled)):
             raise not_found(f"no scores of such a {what} are held here", out_of_scope=True)
+        return part
 
     def _with_alerts(self, asked: Asked, rows: list[Answer]) -> None:
         if asked.is_hop:  # whoever asked adds them: alerts are listed by every worker
@@ -148,7 +161,9 @@ class Scores:
                 row["tenant"], asked.person, row["student_id"], row["course_id"]
             )
 
-    async def _answers(self, asked: Asked, view: Callable[..., Answer]) -> list[Answer | Problem]:
+    async def _answers(
+        self, asked: Asked, view: Callable[..., Answer], part: Part | None = None
+    ) -> list[Answer | Problem]:
         """Return what every worker that may hold it answers, ourselves among them."""
         reasons = self._worker.not_serving()
         if reasons:
@@ -157,7 +172,7 @@ class Scores:
             self.require_lists()
         holders = self._peers.holders(asked)
         others = [url for url in holders if url != self._worker.url]
-        answers = await self._peers.ask(others, asked)
+        answers = await self._peers.ask(others, asked, part.query if part else {})
         if self._worker.url in holders:
             try:
                 answers.append(

@@ -8,43 +8,40 @@ course's roster and stays in the student's own view.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from streams.core import ids
 from streams.core.events import student_key
 from streams.core.rows import UnreadableError, decode_row
-from streams.web import shown
+from streams.web import row_fields, shown
 from streams.web.history import history
+from streams.web.parts import FIRST
 from streams.web.problem import Problem, not_found
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from streams.access.roles import Person
-    from streams.core.rows import Override, Row, Scores
     from streams.engine.table import PartitionStore
+    from streams.web.parts import Part
     from streams.web.problem import Answer
-
-ROW_FIELDS: Final = (
-    "tenant", "student_id", "course_id",
-    "current_score", "final_score", "unposted_current_score", "unposted_final_score",
-    "override_score", "effective_final_score", "workflow_state", "updated_at", "event_time",
-    "account_id", "period_overrides", "override_grader_id", "grade_changes",
-    "history", "unposted_history",
-)  # fmt: skip
-"""The fields of a row, in the order of the answer."""
 
 
 def student(
-    table: PartitionStore, person: Person, student_id: str, tenant: str | None = None
+    table: PartitionStore,
+    person: Person,
+    student_id: str,
+    tenant: str | None = None,
+    part: Part = FIRST,
 ) -> Answer:
-    """Return a student with every course we hold scores of, in the order of the course ids.
+    """Return a student with the courses we hold scores of, in the order of the course ids.
 
     Args:
         table: The rows.
         person: Who asks.
         student_id: Local or global.
         tenant: Whose student; needed only where several tenants have one of that id.
+        part: Which of the courses; `next_cursor` is there if there are more.
 
     Raises:
         Problem: ``bad_id``, ``not_found`` or ``tenant_required``.
@@ -52,15 +49,15 @@ def student(
     for spelled in spellings(student_id):
         found = dict[str, _Rows]()
         for owner in _owners(spelled, tenant, table.owners()):
-            for item in table.items_of(owner):
-                _Rows.of(found, owner).add(table, owner, item, person)
+            items = sorted((int(item), item) for item in table.items_of(owner))
+            places = [(owner, item) for number, item in items if number > part.after]
+            found.setdefault(_tenant(owner), _Rows()).take(table, places, person, part)
         found = {whose: rows for whose, rows in found.items() if rows}
         if found:
             whose = only(found)
             rows = found[whose]
-            courses = sorted(rows.answers, key=lambda row: int(row["course_id"]))
-            told = {"tenant": whose, "student_id": spelled, "courses": courses}
-            return told | rows.unreadable_if_any()
+            told = {"tenant": whose, "student_id": spelled, "courses": rows.answers}
+            return told | rows.besides("course_id")
     raise not_found("no scores of such a student are held here")
 
 
@@ -97,7 +94,11 @@ def enrolment(
 
 
 def course(
-    table: PartitionStore, person: Person, course_id: str, tenant: str | None = None
+    table: PartitionStore,
+    person: Person,
+    course_id: str,
+    tenant: str | None = None,
+    part: Part = FIRST,
 ) -> Answer:
     """Return a course with its students, in the order of their ids; deleted ones left out.
 
@@ -106,23 +107,26 @@ def course(
         person: Who asks.
         course_id: Local or global.
         tenant: Whose course; needed only where several tenants have one of that id.
+        part: Which of the students; `next_cursor` is there if there are more.
 
     Raises:
         Problem: ``bad_id``, ``not_found`` or ``tenant_required``.
     """
     for spelled in spellings(course_id):
         item, found = spelled.encode(), dict[str, _Rows]()
-        for owner in table.owners_of(item):
-            if tenant in {None, _tenant(owner)}:
-                _Rows.of(found, owner).add(table, owner, item, person)
+        owners = sorted((int(_student(owner)), owner) for owner in table.owners_of(item))
+        places = dict[str, list[tuple[bytes, bytes]]]()
+        for number, owner in owners:
+            if tenant in {None, _tenant(owner)} and number > part.after:
+                places.setdefault(_tenant(owner), []).append((owner, item))
+        for whose, listed in places.items():
+            found.setdefault(whose, _Rows()).take(table, listed, person, part, roster=True)
         found = {whose: rows for whose, rows in found.items() if rows}
         if found:
             whose = only(found)
             rows = found[whose]
-            there = (row for row in rows.answers if row["workflow_state"] != "deleted")
-            students = sorted(there, key=lambda row: int(row["student_id"]))
-            told = {"tenant": whose, "course_id": spelled, "students": students}
-            return told | rows.unreadable_if_any()
+            told = {"tenant": whose, "course_id": spelled, "students": rows.answers}
+            return told | rows.besides("student_id")
     raise not_found("no scores of such a course are held here")
 
 
@@ -152,25 +156,39 @@ class _Rows:
     def __init__(self) -> None:
         self.answers: list[Answer] = []
         self._unreadable = 0
+        self._there = self._more = False
 
-    @classmethod
-    def of(cls, found: dict[str, _Rows], owner: bytes) -> _Rows:
-        return found.setdefault(_tenant(owner), cls())
+    def take(
+        self,
+        table: PartitionStore,
+        places: Iterable[tuple[bytes, bytes]],
+        person: Person,
+        part: Part,
+        *,
+        roster: bool = False,
+    ) -> None:
+        """Take rows until the part is full; ``roster`` leaves deleted ones out."""
+        for owner, item in places:
+            try:
+                row = row_of(table, owner, item, person)
+            except UnreadableError:
+                self._unreadable += 1
+                continue
+            self._there = self._there or row is not None
+            if row is None or (roster and row["workflow_state"] == "deleted"):
+                continue
+            if len(self.answers) == part.limit:
+                self._more = True
+                return
+            self.answers.append(row)
 
-    def add(self, table: PartitionStore, owner: bytes, item: bytes, person: Person) -> None:
-        try:
-            row = row_of(table, owner, item, person)
-        except UnreadableError:
-            self._unreadable += 1
-        else:
-            if row:
-                self.answers.append(row)
-
-    def unreadable_if_any(self) -> Answer:
-        return {"unreadable": self._unreadable} if self._unreadable else {}
+    def besides(self, number: str) -> Answer:
+        """Return what an answer says besides rows that are sorted by the field ``number``."""
+        more = {"next_cursor": self.answers[-1][number]} if self._more else {}
+        return more | ({"unreadable": self._unreadable} if self._unreadable else {})
 
     def __bool__(self) -> bool:
-        return bool(self.answers or self._unreadable)
+        return self._there or bool(self._unreadable)
 
 
 def row_of(table: PartitionStore, owner: bytes, item: bytes, person: Person) -> Answer | None:
@@ -185,7 +203,7 @@ def row_of(table: PartitionStore, owner: bytes, item: bytes, person: Person) -> 
     row = decode_row(held)
     if not row.known:
         return None
-    whole = _answer(owner, item, row)
+    whole = row_fields.answer(owner, item, row)
     return shown.cut(whole, person.eyes) if shown.is_there(whole, person.eyes) else None
 
 
@@ -232,54 +250,3 @@ def _tenant(owner: bytes) -> str:
 
 def _student(owner: bytes) -> str:
     return owner.rpartition(b":")[2].decode()
-
-
-def _answer(owner: bytes, item: bytes, row: Row) -> Answer:
-    """Return a row as people get it; its keys are ``ROW_FIELDS``."""
-    held = row.scores[0] if row.scores else None
-    latest = held or _latest_override(row)
-    unposted = held.new[2:] if held else (None, None)
-    values = (
-        _tenant(owner), _student(owner), item.decode(),
-        row.current_score, row.final_score, *unposted,
-        row.override_score, row.effective_final_score, held.workflow_state if held else None,
-        latest.updated_at, latest.event_time,
-        row.account_id, _period_overrides(row),
-        row.override[0].grader_id if row.override else None, _grade_changes(row),
-        history(row.posted, held, 0), history(row.staff, held, 2),
-    )  # fmt: skip
-    return dict(zip(ROW_FIELDS, values, strict=True))
-
-
-def _latest_override(row: Row) -> Override | Scores:
-    """Return the override that dates a row without scores: the course's, else the newest."""
-    if row.override:
-        return row.override[0]
-    held = (overrides[0] for overrides in row.period_overrides.values())
-    return max(held, key=lambda override: (override.event_time, override.updated_at or ""))
-
-
-def _period_overrides(row: Row) -> Answer:
-    """Return the overrides that are set, by grading period."""
-    return {
-        period: held[0].new
-        for period, held in sorted(row.period_overrides.items())
-        if held[0].new is not None
-    }
-
-
-def _grade_changes(row: Row) -> list[Answer]:
-    """Return the assignments graded last, newest first. Points."""
-    return [
-        {
-            "assignment_id": change.assignment_id,
-            "event_time": change.event_time,
-            "score": change.new[0],
-            "old_score": change.old[0],
-            "points_possible": change.new[1],
-            "old_points_possible": change.old[1],
-            "muted": change.muted,
-            "grader_id": change.grader_id,
-        }
-        for change in reversed(row.grade_changes)
-    ]

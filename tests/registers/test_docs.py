@@ -12,7 +12,7 @@ from streams import doctor
 from streams.cli import cli
 from streams.metrics import Metrics
 from streams.web.routes import ROUTES
-from streams.web.views import ROW_FIELDS
+from streams.web.row_fields import ROW_FIELDS
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()

@@ -65,3 +65,11 @@ def test_a_course_without_one_of_its_workers_says_so() -> None:
 def test_a_course_of_two_tenants_needs_the_tenant() -> None:
     with pytest.raises(Problem, match="say which"):
         course_of([a_course("48"), a_course("48", tenant="u")])
+
+
+def test_parts_of_several_workers_are_one_part() -> None:
+    told = [a_course("1", "4", "7"), a_course("2", "3") | {"next_cursor": "3"}]
+    course = course_of(told, 3)
+    assert [row["student_id"] for row in course["students"]] == ["1", "2", "3"]
+    assert course["next_cursor"] == "3"
+    assert "next_cursor" not in course_of([a_course("1"), a_course("2")], 2)

@@ -8,7 +8,8 @@ import pytest
 
 from streams.access.roles import ANYBODY_HERE
 from streams.core.rows import encode_row
-from streams.web import views
+from streams.web import row_fields, views
+from streams.web.parts import MOST, Part, part_of
 from streams.web.problem import Problem
 from tests.on_dicts import Play
 from tests.scenarios import (
@@ -92,7 +93,7 @@ def test_a_row_shows_every_field_of_the_documentation() -> None:
         "history": [("2026-02-03", 71.5)],
         "unposted_history": [("2026-02-03", 71.5)],
     }
-    assert list(row) == list(views.ROW_FIELDS)
+    assert list(row) == list(row_fields.ROW_FIELDS)
 
 
 def test_a_student_has_all_their_courses_in_the_order_of_the_ids() -> None:
@@ -180,3 +181,67 @@ def test_an_id_of_two_tenants_needs_one_named() -> None:
     assert problem(views.course, table, ANYBODY_HERE, "565") == told(400, "tenant_required")
     assert views.enrolment(table, ANYBODY_HERE, "48", "565", tenant="south")["current_score"] == 2.0
     assert problem(views.student, table, ANYBODY_HERE, "48", tenant="west")[0] == 404
+
+
+def a_long_table(courses: int, students: int) -> PartitionStore:
+    """Return a table of student 48 in many courses, and of many students in course 565."""
+    raw = [
+        *(a_course_grade_change("48", str(n), current=(90.0, 80.0)) for n in range(1, courses + 1)),
+        *(
+            a_course_grade_change(str(n), "565", current=(90.0, 80.0))
+            for n in range(1001, 1001 + students)
+        ),
+    ]
+    return a_table(*raw)
+
+
+@pytest.mark.parametrize("limit", [1, 3, 7, 20, 500])
+def test_parts_put_together_are_the_whole_and_none_is_longer_than_asked_for(limit: int) -> None:
+    table, parts = a_long_table(20, 9), list[list[str]]()
+    part = Part(limit)
+    while True:
+        found = views.student(table, ANYBODY_HERE, "48", part=part)
+        parts.append([row["course_id"] for row in found["courses"]])
+        if "next_cursor" not in found:
+            break
+        part = Part(limit, int(found["next_cursor"]))
+
+    assert all(1 <= len(each) <= limit for each in parts)
+    assert [course for each in parts for course in each] == [str(n) for n in range(1, 21)]
+
+
+def test_a_course_comes_in_parts_too() -> None:
+    table = a_long_table(0, 9)
+    first = views.course(table, ANYBODY_HERE, "565", part=Part(5))
+    rest = views.course(table, ANYBODY_HERE, "565", part=Part(5, int(first["next_cursor"])))
+
+    assert [row["student_id"] for row in first["students"]] == [str(n) for n in range(1001, 1006)]
+    assert [row["student_id"] for row in rest["students"]] == [str(n) for n in range(1006, 1010)]
+    assert "next_cursor" not in rest
+
+
+def test_a_student_of_thousands_of_courses_is_answered_in_a_part() -> None:
+    table = a_table(a_course_grade_change("48", "1", current=(90.0, 80.0)))
+    [owner] = table.owners()
+    row = table.items_of(owner)[b"1"]
+    table.publish(0, [(owner, str(n).encode(), row) for n in range(1, 5_001)])
+
+    found = views.student(table, ANYBODY_HERE, "48")
+    assert (len(found["courses"]), found["next_cursor"]) == (MOST, str(MOST))
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ({"limit": "0"}, "limit"),
+        ({"limit": "501"}, "limit"),
+        ({"limit": "many"}, "limit"),
+        ({"limit": "9" * 200}, "limit"),
+        ({"cursor": "x"}, "cursor"),
+        ({"cursor": "-1"}, "cursor"),
+    ],
+)
+def test_a_part_that_is_none_is_refused(query: dict[str, str], field: str) -> None:
+    with pytest.raises(Problem, match=field) as raised:
+        part_of(query)
+    assert (raised.value.status, raised.value.code) == (400, "bad_parameter")
