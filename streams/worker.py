@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import time
 from importlib.metadata import version
 from typing import TYPE_CHECKING, cast
 from zlib import crc32
@@ -27,6 +28,7 @@ from streams.engine.completeness import Source
 from streams.engine.loop import Loop
 from streams.engine.overlay import Overlay
 from streams.engine.transactions import Writer
+from streams.in_force import InForce
 from streams.lists.follow import Followed, Follower
 from streams.lists.store import Alerts
 from streams.lists.write import Actions
@@ -111,7 +113,7 @@ class Worker:
         self.app.besides += [self.follower, self.cluster_watch]
         self.actions = Actions(cluster.kafka, settings.group, acted.name, self.alerts)
         self.told_by: list[Callable[[], list[str]]] = []
-        self._changelog = changelog
+        self._changelog, self._in_force = changelog, InForce()
         self.table = cast(
             "BatchTable",
             self.app.Table(
@@ -182,6 +184,9 @@ class Worker:
         found += [f"alerts cannot be listed: {lists}"] if lists else []
         found += self.clocks.warnings
         found += self.cluster_watch.warnings()
+        data = self.table.data
+        state = data.row(min(data.serving), OWNER, ITEM) if data.serving else None
+        found += self._in_force.warnings(state, self.reload.rules, time.monotonic())
         return found + [warning for told in self.told_by for warning in told()]
 
     def incomplete(self) -> set[int]:

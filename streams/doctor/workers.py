@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -162,4 +163,32 @@ def _closed(patient: Patient) -> Look:
     return f"{len(members)} workers looked at; {who}"
 
 
-CHECKS: Final = (Check("workers", _alike), Check("web exposure", _closed))
+def _ready(patient: Patient) -> Look:
+    """Look whether every worker says that it is ready, and whether each has a name of its own."""
+    _, members = patient.group
+    for name, many in Counter(member.worker for member in members).items():
+        if many > 1:
+            yield fail(
+                f"{many} workers have the GRADEWATCH_WORKER_ID {name}",
+                "give each its own, and start them again; one that crashed is gone after 10 s",
+            )
+    for member in members:
+        try:
+            told = httpx2.get(
+                member.url.rstrip("/") + "/readyz", timeout=ANSWER_SECONDS, trust_env=False
+            ).json()
+            reasons, warnings = told.get("reasons", ()), told.get("warnings", ())
+        except (httpx2.HTTPError, ValueError, AttributeError):
+            continue  # the check of the workers says so
+        for reason in reasons:
+            yield fail(f"worker {member.worker} is not ready: {reason}", "look at its log")
+        for warning in warnings:
+            yield warn(f"worker {member.worker}: {warning}", "look at its log")
+    return f"{len(members)} workers are ready"
+
+
+CHECKS: Final = (
+    Check("workers", _alike),
+    Check("readiness", _ready),
+    Check("web exposure", _closed),
+)

@@ -8,13 +8,17 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from aiokafka.consumer import fetcher
-from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
+from aiokafka.errors import (
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+    TopicAuthorizationFailedError,
+)
 from aiokafka.structs import TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from streams.engine.idle import Idle
-from streams.errors import RecordsDeletedError
+from streams.errors import BrokerError, RecordsDeletedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -147,6 +151,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             return {}
         except OffsetOutOfRangeError as error:
             raise deleted(self.consumer.app.conf.id, error.args[0]) from None
+        except TopicAuthorizationFailedError as error:
+            raise BrokerError(
+                f"READ on topic {error.args[0]} is not granted any more: nothing can be worked on",
+                "have it granted again: gradewatch topics acls print --role worker shows what a "
+                "worker needs; then start the worker again",
+            ) from None
         assignment = consumer._subscription.subscription.assignment  # noqa: SLF001
         batches = {}
         # No await between the fetch and here: the positions are those of this fetch.
