@@ -77,7 +77,7 @@ fix: $(READY) ## format and mend what ruff can mend
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: $(READY) ## measure beside Kafka Streams and Faust (WHAT=headline, latency, lists, restore, rows, memory, stages, transactions)
+bench: $(READY) ## measure beside Kafka Streams and Faust (WHAT=headline, latency, lists, livez, restore, rows, memory, stages, transactions)
 	@exec $(BIN)/python -m benchmarks.$(or $(WHAT),flow) $(ARGS)
 
 screenshots: $(READY) ## make the README's pictures anew, of the demo as it runs

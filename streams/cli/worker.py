@@ -172,8 +172,12 @@ def _run(built: Worker) -> int:
         process.execute_from_commandline()
     except SystemExit as ended:  # its only way to end
         code = int(ended.code or 0)
-    if isinstance(process.crash_reason, GradewatchError):
-        raise process.crash_reason from None
+    why = process.crash_reason
+    if why is not None and not isinstance(why, GradewatchError):
+        why = built.cluster_watch.fault() or why
+    if isinstance(why, GradewatchError):
+        raise why from None
+    _CALM.say_held()
     log.info("worker %s stopped", built.settings.worker_id)
     return code
 
@@ -188,21 +192,41 @@ def _give_up() -> None:
     os._exit(1)  # nothing gentler ends what waits for Kafka
 
 
+_OF_A_CRASH: Final = ("Crashed reason", "Error while stopping")
+"""Words of mode's log messages of a service that fails."""
+
+
+def _text(record: logging.LogRecord) -> str:
+    return logging.Formatter("%(name)s: %(message)s").format(record)
+
+
 class _Calm(logging.Filter):
     """Lets our own lines through, and a library's once in a while."""
 
     def __init__(self) -> None:
         super().__init__()
         self._said: dict[tuple[str, int], float] = {}
+        self._held: list[logging.LogRecord] = []
+
+    def say_held(self) -> None:
+        """Log the tracebacks of a crash: nothing else explains it."""
+        held, self._held = self._held, []
+        for record in held:
+            logging.getLogger("gradewatch.worker").error("%s", _text(record))
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.exc_info and isinstance(record.exc_info[1], GradewatchError):
-            return False  # a library's traceback of an error that the command ends with, in words
+        if record.exc_info and any(words in str(record.msg) for words in _OF_A_CRASH):
+            self._held.append(record)  # the command ends with the cause in words, if there is one
+            return False
         place = (record.pathname, record.lineno)
         if record.created - self._said.get(place, -inf) < CALM_SECONDS:
             return record.name.startswith("gradewatch")
         self._said[place] = record.created
         return True
+
+
+_CALM: Final = _Calm()
+"""Of this process's one handler."""
 
 
 def _require_free(host: str, port: int) -> None:
@@ -235,7 +259,7 @@ def _require_free(host: str, port: int) -> None:
 def _log_to_stderr() -> None:
     """Send our own words to stderr, and of the libraries' only warnings."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.addFilter(_Calm())
+    handler.addFilter(_CALM)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("gradewatch").setLevel(logging.INFO)

@@ -25,6 +25,10 @@ class NeverTaken(Failed):
     """Kafka refused a record for what it is."""
 
 
+class NotGranted(Failed):
+    """Kafka grants us no longer what this needs: trying again changes nothing."""
+
+
 async def beside(call: Callable[[], T], seconds: float) -> T:
     """Return what a blocking call returns, run in a thread that nobody waits for at exit.
 

@@ -19,6 +19,7 @@ from mode import Service
 from streams.engine.blocking import Failed, beside
 from streams.engine.census import ANSWER_SECONDS
 from streams.engine.cluster_faults import faults
+from streams.errors import GradewatchError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -64,6 +65,18 @@ class ClusterWatch(Service):
         self._reasons: list[str] = []
         self._warnings: list[str] = []
         self.unowned: dict[TP, int] = {}
+
+    def fault(self) -> GradewatchError | None:
+        """Return what of the cluster has changed, whatever else failed; None: nothing. Blocks.
+
+        A topic that is deleted makes Faust fail in many ways before the next look finds the cause.
+        """
+        try:
+            census = self._taker.take()
+        except (Failed, GradewatchError):
+            return None
+        found = faults(self._expected, self._group, self._ends, census)
+        return next((fault.error for fault in found), None)
 
     def reasons(self) -> list[str]:
         """Return why this worker is not ready: records that no worker of the group works on."""

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Final
 from aiokafka.errors import KafkaError
 from mode import Service
 
-from streams.engine.blocking import Failed, Hung, NeverTaken, beside
+from streams.engine.blocking import Failed, Hung, NeverTaken, NotGranted, beside
 from streams.engine.outputs import Outputs
 from streams.engine.transactions import TRANSACTION_SECONDS
+from streams.errors import BrokerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -180,13 +181,23 @@ class Committer(Service):
                 self._wanted.set()
 
     async def _end(self, round_: Round) -> None:
-        """Commit a round, or drop it with everything that rests on it."""
+        """Commit a round, or drop it with everything that rests on it.
+
+        Raises:
+            BrokerError: Kafka grants us no longer what a commit needs.
+        """
         member = self._consumer.member
         if member is None or not all(map(self.current, round_.batches)):
             await self._drop(round_, {})
             return
         try:
             await self._commit(round_, member)
+        except NotGranted as error:
+            raise BrokerError(
+                f"Kafka does not grant what a worker needs any more: {error}",
+                "gradewatch doctor names the ACL that is missing; have it granted, then start the "
+                "worker again",
+            ) from None
         except (Failed, KafkaError) as error:
             log.warning("not committed: %s; asking what became of it", error)
             if isinstance(error, NeverTaken):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from faust.types import TP
 
-from streams.engine.blocking import Failed, NeverTaken
+from streams.engine.blocking import Failed, NeverTaken, NotGranted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -43,6 +43,12 @@ _LASTING: Final = {
     KafkaError.INVALID_MSG,
     KafkaError.INVALID_RECORD,
     KafkaError.RECORD_LIST_TOO_LARGE,
+}
+
+_DENIED: Final = {
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.GROUP_AUTHORIZATION_FAILED,
+    KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
 }
 
 _QUEUE_RECORDS: Final = 1_000_000
@@ -268,5 +274,5 @@ def _do(call: Callable[[], T]) -> T:
 
 
 def _failed(error: KafkaError) -> Failed:
-    lasting = error.code() in _LASTING
-    return NeverTaken(error.name()) if lasting else Failed(error.name())
+    kind = {**dict.fromkeys(_LASTING, NeverTaken), **dict.fromkeys(_DENIED, NotGranted)}
+    return kind.get(error.code(), Failed)(error.name())

@@ -180,10 +180,14 @@ class Alerts:
         self, tenant: str, person: Person, student_id: str | None, course_id: str | None
     ) -> list[dict[str, Any]]:
         """Return the open alerts of a student, of a course, or of both, the loudest first."""
+        of_course = self._of_course.get(course_id or "", set())
+        of_student = self._of_student.get(student_id or "", set())
         if student_id is None:
-            narrow = self._of_course.get(course_id or "", set())
-        else:
-            narrow = self._of_student.get(student_id, set())
+            narrow = of_course
+        elif course_id is None:
+            narrow = of_student
+        else:  # a page asks for hundreds of rows of one student, or of one course
+            narrow = of_course & of_student
         found = [
             held
             for held in map(self._held.__getitem__, narrow)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 from faust.types import TP
@@ -14,6 +15,8 @@ from streams.security import Kafka
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    import pytest
 
     from streams.engine.transport import Consumer
 
@@ -94,3 +97,19 @@ def test_a_batch_may_end_before_one_that_faust_noted_after_the_seek() -> None:
             return consumer._read_offset[EVENTS]
 
     assert asyncio.run(noted()) is None
+
+
+def test_fausts_monitors_of_fetches_and_commits_say_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """They see a partition that nothing was fetched of, as the changelog's of a healthy worker."""
+    with a_consumer() as consumer:
+        never = SimpleNamespace(timestamp=None, highwater=None, position=None)
+        assignment = SimpleNamespace(active=True, state_value=lambda _: never)
+        subscriptions = SimpleNamespace(subscription=SimpleNamespace(assignment=assignment))
+        thread: Any = consumer._thread
+        thread._consumer = SimpleNamespace(_fetcher=SimpleNamespace(_subscriptions=subscriptions))
+        thread.time_started = 0.0
+        consumer.verify_event_path(1e9, EVENTS)
+        consumer.verify_recovery_event_path(1e9, EVENTS)
+    assert caplog.records == []

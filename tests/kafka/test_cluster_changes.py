@@ -26,6 +26,7 @@ EVERY = [
     "grade-alerts", "grade-alerts-posted", "grade-alerts-state", "grade-alert-actions",
     "grade-access-audit", "grade-rules",
 ]  # fmt: skip
+SOURCES = ["canvas-live-events", "grade-events"]
 
 
 @pytest.fixture
@@ -49,8 +50,10 @@ def test_a_topic_made_anew_ends_the_worker(flow: Flow, tmp_path: Path, name: str
         flow.await_worked(300)
         flow.make_anew(name)
 
-        assert worker.popen.wait(60) == TopicChangedError.exit_code, worker.said()
-        assert f"{flow.topic(name)} was made anew" in worker.said()
+        # A source that is gone for a moment may end the worker before it is there again.
+        gone = {TopicMismatchError.exit_code} if name in SOURCES else set()
+        assert worker.popen.wait(60) in {TopicChangedError.exit_code, *gone}, worker.said()
+        assert f"the topic {flow.topic(name)} was " in worker.said()
         assert "Traceback" not in worker.said()
 
 

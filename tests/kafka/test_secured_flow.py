@@ -12,8 +12,10 @@ from click.testing import CliRunner
 from streams import admin
 from streams.cli import cli
 from streams.core.acls import Role, required
+from streams.errors import BrokerError
 from streams.kafka_settings import environment_name
 from streams.simulator import semester
+from tests.kafka.process import running
 from tests.kafka.running import Flow, assert_all_is_as_recomputed
 from tests.kafka.secured import PASSWORD
 
@@ -113,3 +115,33 @@ def test_a_worker_works_on_while_its_tokens_end(
     assert PASSWORD not in flow.log()
     assert "Traceback" not in flow.log()
     assert "not committed" not in flow.log()  # no transaction suffers from it
+
+
+TAKEN_AWAY = [
+    "READ on topic grade-events", "READ on topic canvas-live-events",
+    "WRITE on topic grade-alerts", "READ on group gradewatch",
+    "WRITE on transactional id gradewatch-*",
+]  # fmt: skip
+
+
+@pytest.mark.crash
+@pytest.mark.parametrize("right", TAKEN_AWAY)
+def test_a_worker_whose_right_is_taken_away_stops_and_says_so(
+    secured_kafka: SecuredKafka, namespace: str, tmp_path: Path, right: str
+) -> None:
+    secured_kafka.add_user(namespace)
+    flow = a_flow(secured_kafka, namespace, tmp_path, secured_kafka.scram(namespace))
+    [gone] = [
+        acl
+        for acl in needed(flow, Role.WORKER)
+        if str(acl).replace(f"{namespace}-", "") == right or str(acl) == right
+    ]
+    with running(flow, tmp_path, "worker") as worker:
+        flow.play(semester(30, 300, END))
+        flow.await_worked(300)
+        secured_kafka.revoke(namespace, gone)
+        flow.play(semester(31, 300, END))
+
+        assert worker.popen.wait(90) == BrokerError.exit_code, worker.said()
+        assert "any more" in worker.said()
+        assert "Traceback" not in worker.said()
