@@ -136,7 +136,6 @@ class Door(Service):
         Raises:
             Denied: Nobody here has this name and this role.
         """
-        self._look()
         known = [] if self.asks else [ANYBODY_HERE]
         if self._token is not None:
             known.append(SERVICE)
