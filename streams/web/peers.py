@@ -65,9 +65,7 @@ class Peers:
         count = self._worker.strangers()
         if not count:
             return []
-        return [
-            f"members of the group that do not prove the id key, and are asked nothing: {count}"
-        ]
+        return [f"{count} members of the group do not prove the id key, and are asked nothing"]
 
     def everybody(self) -> list[str]:
         """Return the URLs of all workers that hold rows, and our own."""

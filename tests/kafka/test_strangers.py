@@ -129,7 +129,7 @@ def test_a_member_without_the_id_key_is_asked_nothing(flow: Flow) -> None:
         statuses = ask_for_everybody(flow, worker)
         assert set(statuses) == {200, 503}
         assert asked(worker, "/readyz")[1]["warnings"] == [
-            "members of the group that do not prove the id key, and are asked nothing: 1"
+            "1 members of the group do not prove the id key, and are asked nothing"
         ]
         assert heard == []
 
