@@ -7,7 +7,10 @@ import pytest
 from streams.clock_watch import HELD_SECONDS, ClockWatch
 from streams.core.clock import ITEM, OWNER, State, encode_state
 from streams.core.instants import instant
+from streams.doctor import Patient, workers
+from streams.doctor.finding import State as Health
 from streams.metrics import Metrics
+from streams.settings import load
 from tests.scenarios import START, milliseconds
 from tests.tables import a_store
 
@@ -79,3 +82,18 @@ def test_partitions_that_move_and_a_partition_without_a_state_hold_nothing() -> 
         assert watched.found(a_state(number * 30_000, 0 + number * 30_000), 100) == []
     assert watched.found(State(), HELD_SECONDS) == []
     assert watched.found(State(), HELD_SECONDS) == []
+
+
+def test_the_doctor_names_what_holds_the_clock_once_however_many_workers_say_so() -> None:
+    patient = Patient(load(kafka_bootstrap_servers="127.0.0.1:9"))
+    told = [
+        workers._Told(name, "1", "rules", "key", held)
+        for name, held in (("a", {}), ("b", {"1": 300.0}), ("c", {"1": 720.0, "2": 300.0}))
+    ]
+    found = list(workers._held(patient, told))
+
+    assert [(one.state, one.evidence.split(" ")[0]) for one in found] == [
+        (Health.WARN, "canvas-live-events[1]"), (Health.WARN, "canvas-live-events[2]"),
+    ]  # fmt: skip
+    assert "12 min" in found[0].evidence
+    assert all(one.remedy for one in found)
