@@ -171,4 +171,40 @@ def test_a_clock_that_is_ahead_is_named_and_set_back_and_rows_stay(
 
         assert [one for one, _ in steps(flow, "slow")] == ["48", "48"]  # the others are pending
         until(lambda: "\ngradewatch_clock_timestamp_seconds{" in worker.get("/metrics"))
-        assert_the_log_comes_to_the_same_bytes(flow)
+    assert_the_log_comes_to_the_same_bytes(flow)
+
+
+JUMPING: Final = (
+    """
+import time
+from pathlib import Path
+
+real, offset = time.time, Path({file!r})
+time.time = lambda: real() + float(offset.read_text())
+"""
+    + SOON_IDLE
+)
+"""A worker whose machine's clock is moved by the seconds that a file names."""
+
+
+def test_a_machines_clock_may_jump_either_way(kafka: Kafka, namespace: str, tmp_path: Path) -> None:
+    """What alerts does so in its time, and no sooner: only Kafka's clock counts."""
+    rules, offset = tmp_path / "rules.yaml", tmp_path / "offset"
+    rules.write_text(RULES)
+    offset.write_text("0")
+    flow = Flow(kafka.bootstrap_servers, namespace, tmp_path, rules=rules)
+    program = ("-c", JUMPING.format(file=str(offset)))
+    with running(flow, tmp_path, "worker", program=program) as worker:
+        for number, days in enumerate((0, 400, -400, 0)):
+            offset.write_text(f"{days * 86_400}\n")
+            student = f"5{number}"
+            flow.play([fall(student, now())])
+            until(lambda student=student: (student, "opened") in steps(flow, "soon"))  # type: ignore[misc]
+            told = json.loads(worker.get("/readyz"))
+            assert told["ready"]
+
+        assert steps(flow, "slow") == []
+        assert flow.read("grade-events-refused") == []
+        jumped = {told.at[:4] for _, told in watermarks(flow) if told.idle}
+        assert len(jumped) > 2, "invalid: the clock did not jump while a partition was idle"
+    assert_the_log_comes_to_the_same_bytes(flow)
