@@ -132,13 +132,16 @@ class Flow:
         finally:
             client.close()
 
-    def let_records_say_when(self) -> None:
+    @contextmanager
+    def records_say_when(self) -> Iterator[None]:
         """Let ``grade-events`` take records of any time, as it did before Kafka dated them."""
         self.set_config(
             "grade-events",
             message_timestamp_type="CreateTime",
             message_timestamp_after_max_ms=str(2**63 - 1),
         )
+        yield
+        self.set_config("grade-events", message_timestamp_type="LogAppendTime")
 
     def topic_id(self, name: str) -> str:
         return self._topics[self.topic(name)].topic_id

@@ -122,11 +122,10 @@ def push(flow: Flow) -> None:
     """Have every clock come to 2099, as a build without a bound let it."""
     raw, far = flow.topic(flow.settings.raw_topic), milliseconds(FAR)
     told = Control(kind="watermark", topic=raw, partitions=4, at=FAR, heard={"evil": FAR})
-    flow.let_records_say_when()
-    values = [encode(replace(told, partition=number)) for number in range(4)]
-    events = flow.topic("grade-events")
-    send(flow, events, *((number, value, far) for number in range(4) for value in values))
-    flow.set_config("grade-events", message_timestamp_type="LogAppendTime")
+    with flow.records_say_when():
+        values = [encode(replace(told, partition=number)) for number in range(4)]
+        events = flow.topic("grade-events")
+        send(flow, events, *((number, value, far) for number in range(4) for value in values))
 
 
 def command(flow: Flow, *words: str) -> subprocess.CompletedProcess[str]:
@@ -153,7 +152,9 @@ def test_a_clock_that_is_ahead_is_named_and_set_back_and_rows_stay(
         told = json.loads(worker.get("/readyz"))
         assert told["ready"]
         assert len(told["warnings"]) == 4
-        assert "gradewatch clock reset" in told["warnings"][0]
+        assert "ahead of Kafka's time" in told["warnings"][0]
+        status = json.loads(worker.get("/api/v1/status"))["warnings"]
+        assert sum("gradewatch clock reset" in one for one in status) == 4
         found = [one for one in doctor.examine(Patient(flow.settings)) if one.check == "clocks"]
         assert [one.state for one in found] == [State.FAIL] * 4
         assert "ahead of Kafka's time" in found[0].evidence

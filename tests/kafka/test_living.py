@@ -97,7 +97,6 @@ def _of_other_tenants(told: Fields, mark: str) -> Fields:
 
 def write_log(flow: Flow, log: list[Fields]) -> None:
     """Write records to the first partition of ``grade-events``, as intake does."""
-    flow.let_records_say_when()
 
     async def write() -> None:
         producer = AIOKafkaProducer(**flow.kafka.aiokafka())
@@ -111,7 +110,8 @@ def write_log(flow: Flow, log: list[Fields]) -> None:
         finally:
             await producer.stop()
 
-    asyncio.run(write())
+    with flow.records_say_when():
+        asyncio.run(write())
 
 
 def test_the_golden_timelines(kafka: Kafka, namespace: str, tmp_path: Path) -> None:
