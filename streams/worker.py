@@ -19,7 +19,6 @@ from streams.core.intake import Reader
 from streams.core.keys import Use, derive
 from streams.core.packed import wake_of
 from streams.engine import routing
-from streams.engine.app import BatchApp
 from streams.engine.census import CensusTaker
 from streams.engine.cluster_faults import Group
 from streams.engine.cluster_watch import ClusterWatch
@@ -35,6 +34,7 @@ from streams.lists.write import Actions
 from streams.metrics import Metrics
 from streams.reload import Reload, read_rules
 from streams.security.membership import plain, proven_among, with_proof
+from streams.worker_app import configured
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +49,6 @@ if TYPE_CHECKING:
     from streams.engine.restore import BatchRecovery
     from streams.engine.table import BatchTable
     from streams.engine.transport import Consumer
-    from streams.security import Kafka
     from streams.settings import Settings
 
 log = logging.getLogger("gradewatch.worker")
@@ -94,7 +93,7 @@ class Worker:
         static = f"{settings.worker_id}-{crc32(self.url.encode()):08x}" if settings.web_port else ""
         self._member = static or f"{settings.worker_id}-{secrets.token_hex(4)}"
         joined = with_proof(self.url, self._peer_key)
-        self.app = _app(settings, cluster.kafka, joined, self.port, static or None)
+        self.app = configured(settings, cluster.kafka, joined, self.port, static or None)
 
         def topic(name: str) -> Topic:
             full = settings.topic(name)
@@ -299,27 +298,3 @@ class Worker:
         committer = Committer(self.app, writer, overlay, settings.batch_records)
         self.app.committers.append(committer)
         return committer
-
-
-def _app(
-    settings: Settings, kafka: Kafka, url: str, port: int, instance_id: str | None
-) -> BatchApp:
-    return BatchApp(
-        settings.group,
-        kafka,
-        broker_client_id=f"{settings.group}-{settings.worker_id}",
-        consumer_group_instance_id=instance_id,
-        table_standby_replicas=settings.standby_replicas,
-        broker_max_poll_records=settings.batch_records,
-        consumer_max_fetch_size=settings.batch_bytes,
-        canonical_url=url,
-        web_host=settings.web_host,
-        web_port=port,
-        web_bind=settings.web_host,
-        # Faust's own pages serve tables to anyone: ours are in streams.web.
-        web_tables_enabled=False,
-        web_router_enabled=False,
-        web_graph_enabled=False,
-        web_stats_enabled=False,
-        web_metrics_enabled=False,
-    )
