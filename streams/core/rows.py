@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw, Struct, structs
 
 from streams.core.events import Instant, Percent, Points
 from streams.core.history import Seen
@@ -186,6 +186,13 @@ class Row(Struct, frozen=True, omit_defaults=True, gc=False):
         return self.final_score if self.override_score is None else self.override_score
 
 
+_OBJECTS: Final = tuple(
+    (field.name, field.default)
+    for field in structs.fields(Row)
+    if isinstance(field.default, Struct | Raw)
+)
+"""Fields of a row whose default is an object, and that object."""
+
 _encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final = msgspec.msgpack.Decoder(Row)
 _changes: Final = msgspec.msgpack.Decoder(tuple[Change, ...])
@@ -205,6 +212,10 @@ def written(changes: Iterable[Change]) -> Raw:
 
 def encode_row(row: Row) -> bytes:
     """Return the row's value on ``grade-scores-changelog``; equal rows give equal bytes."""
+    for name, default in _OBJECTS:
+        value = getattr(row, name)
+        if value is not default and value == default:  # msgspec leaves it out by identity alone
+            row = structs.replace(row, **{name: default})
     return pack(_encoder.encode(row), row.wake, row.newest)
 
 
