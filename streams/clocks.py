@@ -5,7 +5,6 @@ Used by ``gradewatch clock`` and the doctor. Every call here blocks.
 
 from __future__ import annotations
 
-import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +15,7 @@ from streams.core.clock import ITEM, OWNER, State, decode_state
 from streams.core.events import Control, Instant, encode
 from streams.engine.blocking import Failed
 from streams.engine.outputs import Outputs, Produced
-from streams.engine.reading import reader, to_the_end
+from streams.engine.reading import ANSWER_SECONDS, latest, reader
 from streams.engine.table import changelog_key
 from streams.engine.transactions import Writer, stable_offsets
 from streams.errors import BrokerError
@@ -28,13 +27,6 @@ if TYPE_CHECKING:
 
     from streams.security import Kafka
     from streams.settings import Settings
-
-ANSWER_SECONDS: Final = 15.0
-"""How long Kafka may be silent."""
-
-TAIL: Final = 1_000
-"""Records from the end in which a state is looked for first: each batch writes it as its last row.
-Sixteen times as many next, until it is found."""
 
 CHANGELOG: Final = "grade-scores-changelog"
 EVENTS: Final = "grade-events"
@@ -88,7 +80,9 @@ class Clocks:
         writer = Writer(self._kafka, f"{group}-clock", None)
         try:
             writer.produce(outputs)
-            consumer = reader(self._kafka, group, f"{group}-clock")
+            # Beyond open transactions, which may begin before the record.
+            level = "read_uncommitted"
+            consumer = reader(self._kafka, group, f"{group}-clock", isolation_level=level)
         except Failed as failed:
             raise BrokerError(
                 f"the record that sets clocks back could not be written: {failed}",
@@ -117,32 +111,8 @@ class Clocks:
 def _states(consumer: Consumer, topic: str) -> dict[int, State]:
     told = _asked(topic, partial(consumer.list_topics, topic, timeout=ANSWER_SECONDS))
     bounds = {number: _bounds(consumer, topic, number) for number in told.topics[topic].partitions}
-    found, wanted, tail = dict[int, State](), dict(bounds), TAIL
-    while wanted:
-        starts = {number: max(low, high - tail) for number, (low, high) in wanted.items()}
-        found |= _read(consumer, [TopicPartition(topic, *place) for place in starts.items()])
-        wanted = {
-            number: bounds[number]
-            for number, start in starts.items()
-            if number not in found and start > bounds[number][0]
-        }
-        tail *= 16
-    return dict(sorted(found.items()))
-
-
-def _read(consumer: Consumer, places: list[TopicPartition]) -> dict[int, State]:
-    """Return the last state on each of some partitions, read from a place on."""
-    key, kept = changelog_key(OWNER, ITEM), dict[int, bytes]()
-    silent = time.monotonic() + ANSWER_SECONDS
-    for messages in to_the_end(consumer, places):
-        for message in messages:
-            if message.key() == key and (value := message.value()):
-                kept[int(message.partition() or 0)] = bytes(value)
-        if messages:
-            silent = time.monotonic() + ANSWER_SECONDS
-        elif time.monotonic() > silent:
-            raise _refused(places[0].topic, "Kafka fell silent")
-    return {number: decode_state(value) for number, value in kept.items()}
+    found = latest(consumer, topic, bounds, changelog_key(OWNER, ITEM))
+    return {number: decode_state(value) for number, value in sorted(found.items()) if value}
 
 
 def _bounds(consumer: Consumer, topic: str, partition: int) -> tuple[int, int]:

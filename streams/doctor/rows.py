@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Final
 
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import KafkaException
 from kafka.admin import OffsetSpec
 
 from streams.connection import patiently, refusals
 from streams.core.topic_file import CHANGELOG, EVENTS
 from streams.doctor.finding import Check, fail
 from streams.engine.blocking import Failed
-from streams.engine.completeness import Source, gap
-from streams.engine.reading import reader, to_the_end
-from streams.engine.table import Rows
+from streams.engine.completeness import ITEM, OWNER, Source, decode, gap
+from streams.engine.reading import latest, reader
+from streams.engine.table import changelog_key
 from streams.errors import BrokerError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from streams.doctor.finding import Look
     from streams.doctor.patient import Patient
-
-TAIL: Final = 1_000
-"""Offsets at the end of a partition that are read first: every transaction ends with the offset."""
-
-READ_SECONDS: Final = 60.0
-"""How long one partition may take to be read."""
 
 REMEDY: Final = (
     "put the changelog back as it was; or stop every worker and rebuild the rows from "
@@ -45,41 +40,30 @@ def _complete(patient: Patient) -> Look:
         for place, found in listed[settings.group].items()
         if place.topic == events and found.offset > 0
     }
-    first = patient.offsets(changelog, at=OffsetSpec.EARLIEST)
-    last = patient.offsets(changelog)
-    for place, end in sorted(last.items()):
-        number = place.partition
-        rows = _rows(patient, changelog, number, (max(first[place], end - TAIL), end))
-        if rows.source_offset is None and end - TAIL > first[place]:
-            rows = _rows(patient, changelog, number, (first[place], end))
-        problem = gap(rows, source, number, committed.get(number))
+    first, last = patient.offsets(changelog, at=OffsetSpec.EARLIEST), patient.offsets(changelog)
+    bounds = {place.partition: (first[place], end) for place, end in sorted(last.items())}
+    held = _held(patient, changelog, bounds)
+    for number in bounds:
+        value = held.get(number)
+        offset = None if value is None else decode(value)
+        problem = gap(offset, source, number, committed.get(number), empty=number not in held)
         if problem:
             yield fail(problem, REMEDY)
-    return f"rows of {len(last)} partitions are complete up to the committed offsets"
+    return f"rows of {len(bounds)} partitions are complete up to the committed offsets"
 
 
-def _rows(patient: Patient, topic: str, number: int, span: tuple[int, int]) -> Rows:
-    """Return the rows that a span of a changelog partition comes to."""
-    rows, (start, end) = Rows(), span
-    if start == end:
-        return rows
-    deadline = time.monotonic() + READ_SECONDS
+def _held(
+    patient: Patient, changelog: str, bounds: Mapping[int, tuple[int, int]]
+) -> dict[int, bytes | None]:
+    group = patient.settings.group
     try:
-        consumer = reader(patient.kafka, patient.settings.group, f"{patient.settings.group}-doctor")
+        consumer = reader(patient.kafka, group, f"{group}-doctor")
         try:
-            places = [TopicPartition(topic, number, start)]
-            for messages in to_the_end(consumer, places, {(topic, number): end}):
-                rows.apply(
-                    (*(message.key() or b"").rpartition(b":")[::2], message.value())
-                    for message in messages
-                )
-                if time.monotonic() > deadline:
-                    raise BrokerError(f"{topic}[{number}] could not be read in time", "try again")
+            return latest(consumer, changelog, bounds, changelog_key(OWNER, ITEM))
         finally:
             consumer.close()
     except (Failed, KafkaException) as error:
-        raise BrokerError(f"{topic}[{number}] could not be read: {error}", "try again") from None
-    return rows
+        raise BrokerError(f"{changelog} could not be read: {error}", "try again") from None
 
 
 CHECKS: Final = (Check("rows", _complete),)

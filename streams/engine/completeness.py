@@ -8,10 +8,7 @@ were ours before, and no position in the changelog.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
-
-if TYPE_CHECKING:
-    from streams.engine.table import Rows
+from typing import Final, NamedTuple
 
 OWNER: Final = b"~source"
 ITEM: Final = b"offset"
@@ -67,7 +64,14 @@ def decode(value: bytes) -> SourceOffset:
     return SourceOffset(topic_id, int(offset)) if offset.isdecimal() else SourceOffset("", 0)
 
 
-def gap(rows: Rows, source: Source, partition: int, committed: int | None) -> str:
+def gap(
+    held: SourceOffset | None,
+    source: Source,
+    partition: int,
+    committed: int | None,
+    *,
+    empty: bool,
+) -> str:
     """Return what is missing of rows that were read to the end of the changelog.
 
     Rows may be ahead of the committed offset: somebody reset the offsets to an earlier one, or a
@@ -75,21 +79,22 @@ def gap(rows: Rows, source: Source, partition: int, committed: int | None) -> st
     rows already hold, and change nothing.
 
     Args:
-        rows: The partition's rows.
+        held: The source offset that the rows carry; None where they carry none.
         source: The table's source.
         partition: Number of the partition.
         committed: The group's committed offset of the source partition; None where there is none:
             then nobody claims that the rows hold anything.
+        empty: Whether the partition of the changelog holds nothing at all.
 
     Returns:
         One sentence for operators; empty where the rows are complete.
     """
     if not committed:
         return ""
-    held, name = rows.source_offset, f"{source.topic}[{partition}]"
+    name = f"{source.topic}[{partition}]"
     if held is None:
         # Builds before this one wrote rows without the offset. Their first commit adds it.
-        return "" if rows.holds_anything else (
+        return "" if not empty else (
             f"{source.changelog}[{partition}] holds no rows, but offset {committed} of {name} is "
             "committed: the changelog was lost"
         )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import TYPE_CHECKING, Final
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
@@ -20,6 +21,12 @@ log = logging.getLogger("librdkafka")
 
 LOOK_SECONDS: Final = 0.25
 """How long a look waits for a first record."""
+
+ANSWER_SECONDS: Final = 15.0
+"""How long Kafka may be silent."""
+
+TAIL: Final = 1_000
+"""Offsets at the end of a partition that `latest` reads first; sixteen times as many next."""
 
 _MOST: Final = 2_000
 
@@ -118,6 +125,52 @@ def to_the_end(
             else:
                 raise KafkaException(error)
         yield found
+
+
+def latest(
+    consumer: Consumer, topic: str, bounds: Mapping[int, tuple[int, int]], key: bytes
+) -> dict[int, bytes | None]:
+    """Return the last value of a key on partitions of a compacted topic, read from the end.
+
+    Args:
+        consumer: Of `reader`.
+        topic: Name of the topic.
+        bounds: By partition, its first offset and the one after its last.
+        key: Key of the record. Where each transaction writes it, it is near the end.
+
+    Returns:
+        By partition: the value, None where no record has the key. A partition without any record
+        is left out.
+
+    Raises:
+        KafkaException: Kafka refuses, or is silent for `ANSWER_SECONDS`.
+    """
+    found, tail = dict[int, bytes | None](), TAIL
+    wanted = {number: span for number, span in bounds.items() if span[0] < span[1]}
+    while wanted:
+        starts = [
+            TopicPartition(topic, number, max(low, high - tail))
+            for number, (low, high) in wanted.items()
+        ]
+        ends = {(topic, number): high for number, (_, high) in wanted.items()}
+        silent = time.monotonic() + ANSWER_SECONDS
+        for messages in to_the_end(consumer, starts, ends):
+            for message in messages:
+                number = int(message.partition() or 0)
+                found.setdefault(number, None)
+                if message.key() == key:
+                    found[number] = message.value()
+            if messages:
+                silent = time.monotonic() + ANSWER_SECONDS
+            elif time.monotonic() > silent:
+                raise KafkaException(KafkaError(KafkaError._TIMED_OUT))  # noqa: SLF001 - its own name
+        wanted = {
+            number: span
+            for number, span in wanted.items()
+            if found.get(number) is None and span[1] - tail > span[0]
+        }
+        tail *= 16
+    return found
 
 
 def beginning(topic: str, partition: int) -> TopicPartition:

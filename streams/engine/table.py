@@ -253,7 +253,10 @@ class PartitionStore(Store[bytes, bytes]):
         Returns:
             Whether it is served. If not, `faults` says why.
         """
-        fault = completeness.gap(self.partitions[partition], self.source, partition, committed)
+        rows = self.partitions[partition]
+        fault = completeness.gap(
+            rows.source_offset, self.source, partition, committed, empty=not rows.holds_anything
+        )
         if fault:
             self.faults[partition] = fault
         else:
