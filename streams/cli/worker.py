@@ -215,7 +215,10 @@ class _Calm(logging.Filter):
             logging.getLogger("gradewatch.worker").error("%s", _text(record))
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.exc_info and any(words in str(record.msg) for words in _OF_A_CRASH):
+        failure = record.exc_info[1] if record.exc_info else None
+        if isinstance(failure, GradewatchError) or (
+            failure is not None and any(words in str(record.msg) for words in _OF_A_CRASH)
+        ):
             self._held.append(record)  # the command ends with the cause in words, if there is one
             return False
         place = (record.pathname, record.lineno)
