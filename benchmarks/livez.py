@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import multiprocessing
 import shutil
 import tempfile
@@ -22,6 +23,7 @@ import msgspec
 from streams.access import people
 from streams.access.people import Assignment, Named, People, Relation
 from streams.access.roles import Role
+from streams.cli.worker import COLLECTED
 from streams.core.rules import load
 from streams.reload import read_rules
 from streams.watched import WatchedFile
@@ -41,6 +43,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--seconds", type=float, default=10)
     seconds = arguments.parse_args().seconds
+    gc.set_threshold(*COLLECTED)  # as a worker does
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         with served(folder) as (worker, client, alerts):

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 PARAMETERS: Final = frozenset({"limit", "cursor"})
 
 MOST: Final = 500
-"""Rows of one answer, at most, and where no limit is asked for."""
+"""Rows of one answer, at most; of a course also where no limit is asked for."""
+
+COURSES: Final = 100
+"""Courses of a student where no limit is asked for: nearly everybody has fewer."""
 
 
 class Part(NamedTuple):
@@ -37,8 +40,12 @@ class Part(NamedTuple):
 FIRST: Final = Part()
 
 
-def part_of(query: Mapping[str, str]) -> Part:
+def part_of(query: Mapping[str, str], usual: int = MOST) -> Part:
     """Return the part that a query asks for.
+
+    Args:
+        query: The parameters, of which `PARAMETERS` are looked at.
+        usual: Number of rows where no limit is asked for.
 
     Raises:
         Problem: ``bad_parameter``.
@@ -47,7 +54,7 @@ def part_of(query: Mapping[str, str]) -> Part:
         >>> part_of({"limit": "50", "cursor": "565"})
         Part(limit=50, after=565)
     """
-    limit, cursor = query.get("limit") or str(MOST), query.get("cursor")
+    limit, cursor = query.get("limit") or str(usual), query.get("cursor")
     if not (limit.isascii() and limit.isdigit() and len(limit) < 5 and 1 <= int(limit) <= MOST):
         raise bad_parameter("limit", f"a number from 1 to {MOST}")
     try:

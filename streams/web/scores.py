@@ -10,7 +10,7 @@ from streams.core.events import student_key
 from streams.core.rows import UnreadableError
 from streams.web import peers, views
 from streams.web.history import is_unposted
-from streams.web.parts import PARAMETERS, part_of
+from streams.web.parts import COURSES, MOST, PARAMETERS, part_of
 from streams.web.peers import Unreachable
 from streams.web.problem import Problem, bad_parameter, not_found, not_ready
 
@@ -144,7 +144,7 @@ class Scores:
         Raises:
             Problem: ``not_found``, ``bad_id`` or ``bad_parameter``.
         """
-        part = part_of(asked.query({"tenant", *also}))
+        part = part_of(asked.query({"tenant", *also}), COURSES if what == "student" else MOST)
         spelled = views.spellings(number)
         asked.subject = (asked.tenant or "", spelled[-1])
         tenant = asked.person.tenant
