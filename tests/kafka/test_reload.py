@@ -113,7 +113,8 @@ def test_rules_are_the_first_record_of_every_partition_and_follow_the_file(ruled
         until(lambda: "gradewatch_rules_reload_failed 1.0" in worker.get("/metrics"))
         told = json.loads(worker.get("/readyz"))
         assert told["ready"] is True
-        assert f"{ruled.file}:1:" in told["warnings"][0]
+        assert told["warnings"] == ["the rules file as it is now is not in force"]
+        assert f"{ruled.file}:1:" in worker.get("/api/v1/status")
         assert f"{ruled.file}:1:" in flow.log()
         ruled.await_told(digest(5), digest(9))
 

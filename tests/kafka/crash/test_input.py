@@ -133,28 +133,31 @@ def shown(alert: dict[str, Any]) -> str:
 
 
 def test_a_record_that_comes_to_what_kafka_never_takes_is_refused_alone(flow: Flow) -> None:
-    """The limit of ``grade-events`` is lowered below one canonical event's size."""
+    """The limit of ``grade-events`` is lowered below one canonical event's size.
+
+    That of the longest name of a tenant, four bytes a letter: others are well below.
+    """
     poison = [
         RawRecord(
-            a_grade_change("9999", grade=("B", "x" * 300_000), at=moment(number)), None,
+            a_grade_change("9999", tenant="\U0001f393" * 255, at=moment(number)), None,
             milliseconds(moment(number)),
         )
         for number in range(1, 4)
     ]  # fmt: skip
-    innocent = list(semester(64, 2_000, END))
+    innocent = list(semester(64, 300, END))
     with flow.worker as worker:
         admin = KafkaAdminClient(bootstrap_servers=flow.servers)
         try:
-            limit = {"max.message.bytes": "200000"}
+            limit = {"max.message.bytes": "1500"}
             events = flow.topic("grade-events")
             resource = ConfigResource(ConfigResourceType.TOPIC, events, limit)
             admin.alter_configs([resource], incremental=True)
         finally:
             admin.close()
         for number, one in enumerate(poison):
-            flow.play(innocent[number::3][:300], 300)
+            flow.play(innocent[number::3][:50], 300)
             flow.play([one])
-            flow.play(innocent[number::3][300:], 300)
+            flow.play(innocent[number::3][50:], 300)
         flow.await_worked(len(innocent) + len(poison))
         worker.require_alive()
 
