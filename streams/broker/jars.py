@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jgo.maven import MavenContext, PythonResolver
-
 from streams.broker.files import exclusive, unwritable
 from streams.errors import EmbeddedBrokerError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from jgo.maven import MavenContext
 
 VERSION = "4.3.1"
 LOCK = Path(__file__).with_name(f"kafka-{VERSION}.sha256")
@@ -108,6 +108,9 @@ def _download(
     repositories: dict[str, str] | None,
 ) -> None:
     """Bring jars into a directory that this process holds."""
+    # A fifth of a command's start, and needed once in the life of a machine.
+    from jgo.maven import MavenContext, PythonResolver  # noqa: PLC0415
+
     total = sum(jar.size for jar in jars)
     message = f"downloading Apache Kafka {VERSION}: {len(jars)} jars, {total / 1e6:.0f} MB, once"
     done = 0
@@ -198,6 +201,8 @@ def write_lock(scratch: Path, lock: Path = LOCK) -> list[Jar]:
     Returns:
         What was written.
     """
+    from jgo.maven import MavenContext  # noqa: PLC0415 - as above
+
     context = MavenContext(repo_cache=scratch)
     inputs, needed = context.resolver.resolve([context.create_dependency(KAFKA)])
     log4j = next(one.version for one in needed if one.artifactId == "log4j-core")
