@@ -61,7 +61,7 @@ class Project:
         told: Mapping[str, str] | None = None,
         command: Sequence[str] = (),
     ) -> None:
-        """Choose name, ports and token; ``with`` brings it up.
+        """Choose name, ports, token and id key; ``with`` brings it up.
 
         Args:
             images: What to run.
@@ -73,7 +73,7 @@ class Project:
         """
         self.name = f"gradewatch-test-{secrets.token_hex(4)}"
         self._tmp_path = tmp_path
-        self.token = secrets.token_hex(32)
+        self.token, self.id_key = secrets.token_hex(32), secrets.token_hex(32)
         self._command = [
             *(command or compose_commands()[0]),
             *("--project-name", self.name, "--file", str(FILE), *options),
@@ -92,7 +92,7 @@ class Project:
             "GRADEWATCH_KAFKA_IMAGE": images.kafka,
             "GRADEWATCH_WEB_TOKEN_FILE": str(token_file(images, tmp_path, self.token)),
             "GRADEWATCH_ID_KEY_FILE": str(
-                token_file(images, tmp_path, secrets.token_hex(32), name="id-key")
+                token_file(images, tmp_path, self.id_key, name="id-key")
             ),
             **{name: str(port) for name, port in self._ports.items()},
         } | dict(told or {})  # fmt: skip
@@ -149,7 +149,7 @@ class Project:
 
     def flow(self, tmp_path: Path, **told: Any) -> Flow:  # noqa: ANN401 - a field's own type
         """Return what reads and recomputes its topics, from outside."""
-        return Flow(self.servers, "", tmp_path, **told)
+        return Flow(self.servers, "", tmp_path, id_key=self.id_key, **told)
 
     def get(self, service: str, path: str, token: str | None = None) -> Answer | None:
         """Return what a worker's web view answers on this machine; None where nothing does."""
