@@ -35,6 +35,7 @@ from streams.engine.restore import BatchRecovery
 from streams.engine.table import PartitionStore, Rows, changelog_key
 from streams.engine.transactions import Member
 from streams.engine.wakes import never
+from tests.engine.schedules import Tape, immediately
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
@@ -49,20 +50,6 @@ STEPS: Final = 4_000
 
 class WrongRowsError(AssertionError):
     """A worker serves rows that the log never came to."""
-
-
-class Tape:
-    """What happens next; nothing once it has ended, so that every schedule ends."""
-
-    def __init__(self, numbers: Sequence[int]) -> None:
-        self._numbers = deque(numbers)
-
-    def next(self) -> int:
-        return self._numbers.popleft() if self._numbers else 0
-
-    @property
-    def ended(self) -> bool:
-        return not self._numbers
 
 
 class Record(NamedTuple):
@@ -615,11 +602,6 @@ class Group:
             TP(SOURCE.topic, number) for number in worker.store.faults
         }
         return bool(restoring) or any(worker.committer.holds(tp) for tp in worker.consumer.done)
-
-
-async def immediately(call: Callable[[], object], _: float) -> object:
-    await asyncio.sleep(0)
-    return call()
 
 
 @pytest.fixture(autouse=True)

@@ -29,6 +29,7 @@ from streams.engine.overlay import Overlay
 from streams.engine.table import PartitionStore, Rows
 from streams.engine.transactions import Member
 from streams.engine.wakes import never
+from tests.engine.schedules import Tape, immediately
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
@@ -44,20 +45,6 @@ class Record(NamedTuple):
     key: bytes
     amount: int
     nature: str = ""
-
-
-class Tape:
-    """What goes wrong; nothing once it has ended, so that every schedule ends."""
-
-    def __init__(self, numbers: Sequence[int]) -> None:
-        self._numbers = deque(numbers)
-
-    def next(self) -> int:
-        return self._numbers.popleft() if self._numbers else 0
-
-    @property
-    def ended(self) -> bool:
-        return not self._numbers
 
 
 class Kafka:
@@ -336,14 +323,9 @@ class Life:
         return any(other.tp == first.tp and other.epoch == first.epoch for other in others)
 
 
-async def at_once(call: Callable[[], object], _: float) -> object:
-    await asyncio.sleep(0)
-    return call()
-
-
 @pytest.fixture(autouse=True)
 def _without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commit, "beside", at_once)
+    monkeypatch.setattr(commit, "beside", immediately)
     monkeypatch.setattr(commit, "RETRY_SECONDS", (0.0, 0.0))
     monkeypatch.setattr(loops, "RETRY_SECONDS", 0.0)
     logging.getLogger("gradewatch.engine").setLevel(logging.CRITICAL)

@@ -112,14 +112,18 @@ class Flow:
                 worker.await_ready()
             yield started
 
-    def make_anew(self, name: str) -> None:
-        """Delete a topic, and make one of the same name."""
+    def delete(self, name: str) -> None:
+        """Delete a topic; return once Kafka does not list it any more."""
         client = KafkaAdminClient(bootstrap_servers=self.servers)
         try:
             client.delete_topics([self.topic(name)])
             until(lambda: self.topic(name) not in client.list_topics())
         finally:
             client.close()
+
+    def make_anew(self, name: str) -> None:
+        """Delete a topic, and make one of the same name."""
+        self.delete(name)
         admin.carry_out(self.kafka, admin.make_plan(self.settings, create_external=True))
 
     def set_config(self, name: str, **configs: str) -> None:

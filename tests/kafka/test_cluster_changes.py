@@ -11,7 +11,7 @@ from kafka import KafkaAdminClient
 from streams.errors import TopicChangedError, TopicMismatchError
 from streams.simulator import semester
 from tests.kafka.process import running
-from tests.kafka.running import Flow, until
+from tests.kafka.running import Flow
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,15 +34,6 @@ def flow(kafka: Kafka, namespace: str, tmp_path: Path) -> Flow:
     return Flow(kafka.bootstrap_servers, namespace, tmp_path)
 
 
-def delete(flow: Flow, name: str) -> None:
-    client = KafkaAdminClient(bootstrap_servers=flow.servers)
-    try:
-        client.delete_topics([flow.topic(name)])
-        until(lambda: flow.topic(name) not in client.list_topics())
-    finally:
-        client.close()
-
-
 @pytest.mark.parametrize("name", EVERY)
 def test_a_topic_made_anew_ends_the_worker(flow: Flow, tmp_path: Path, name: str) -> None:
     with running(flow, tmp_path, "worker") as worker:
@@ -62,7 +53,7 @@ def test_a_deleted_topic_ends_the_worker(flow: Flow, tmp_path: Path, name: str) 
     with running(flow, tmp_path, "worker") as worker:
         flow.play(semester(30, 300, END))
         flow.await_worked(300)
-        delete(flow, name)
+        flow.delete(name)
 
         assert worker.popen.wait(60) == TopicMismatchError.exit_code, worker.said()
         assert f"{flow.topic(name)} was deleted" in worker.said()
