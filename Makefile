@@ -10,7 +10,11 @@ NARROWED = $(ARGS) $(PYTEST_ADDOPTS)
 # Tests on Kafka mostly wait: three processes keep two cores busy. Each has its own broker, which ends
 # with it. ARGS="-n 0" runs everything in one process.
 PARALLEL := -n 3 --dist worksteal
-UNIT := -n 2 --dist worksteal -m "not kafka and not browser and not crash and not containers"
+UNIT := -n 2 --dist worksteal --hypothesis-profile=unit \
+  -m "not kafka and not browser and not crash and not containers"
+
+# Tests start hundreds of processes: each would compile the package anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-unit test-crash test-containers tiers mutate check web-token fix bench screenshots lock clean

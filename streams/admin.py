@@ -6,17 +6,15 @@ of; aiokafka's resets them. Nothing here can delete: no such call is made.
 
 from __future__ import annotations
 
-import base64
 import time
 from typing import TYPE_CHECKING, Any, Final
-from uuid import UUID
 
 from kafka import TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, OffsetSpec
 from kafka.errors import KafkaError, TopicAuthorizationFailedError, for_code
 
 from streams import broker, files
-from streams.connection import DEADLINE, client, not_granted
+from streams.connection import DEADLINE, client, not_granted, topic_id
 from streams.core.topic_file import RAW, Topics, load
 from streams.core.topics import (
     AddPartitions,
@@ -243,13 +241,12 @@ def _described(admin: KafkaAdminClient, names: Collection[str]) -> Iterator[dict
 
 def _topic(described: dict[str, Any], config: dict[str, dict[str, Any]]) -> ObservedTopic:
     overrides = (key for key, at in config.items() if at["config_source"] == "DYNAMIC_TOPIC_CONFIG")
-    topic_id = UUID(str(described["topic_id"])).bytes
     return ObservedTopic(
         partitions=len(described["partitions"]),
         replication=min(len(each["replica_nodes"]) for each in described["partitions"]),
         config={key: str(at["value"]) for key, at in config.items()},
         overrides=frozenset(overrides),
-        topic_id=base64.urlsafe_b64encode(topic_id).decode().rstrip("="),
+        topic_id=topic_id(described),
     )
 
 

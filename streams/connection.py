@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
+from uuid import UUID
 
 from kafka.admin import KafkaAdminClient
 from kafka.errors import (
@@ -19,15 +21,17 @@ from kafka.errors import (
     NotCoordinatorError,
     TopicAuthorizationFailedError,
     TransactionalIdAuthorizationFailedError,
+    for_code,
 )
 from kafka.net.compat import KafkaNetClient
+from kafka.protocol.admin import DescribeGroupsRequest
 from kafka.protocol.metadata import CoordinatorType
 
 from streams.errors import BrokerError, ConfigurationError
 from streams.security import Protocol, entry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import Callable, Coroutine, Iterator, Mapping
 
     from streams.security import Kafka
 
@@ -154,6 +158,35 @@ def sent(admin: KafkaAdminClient, request: Any, broker: int) -> Any:  # noqa: AN
     """
     manager = admin._manager  # noqa: SLF001
     return manager.run(manager.send, request, broker)
+
+
+def described_group(admin: KafkaAdminClient, name: str) -> dict[str, Any]:
+    """Return Kafka's description of a consumer group: its state, members and what we may do.
+
+    Returns:
+        The fields of Kafka's DescribeGroups response, version 5, with ``authorized_operations`` as
+        names, such as ``READ``. A group that does not exist has the state ``Dead``.
+
+    Raises:
+        kafka.errors.KafkaError: Kafka does not answer, or refuses.
+    """
+    # Later versions say nothing of our rights where there is no such group yet.
+    request = DescribeGroupsRequest(
+        groups=[name], include_authorized_operations=True, max_version=5
+    )
+
+    def ask() -> dict[str, Any]:
+        [group] = sent(admin, request, coordinator(admin, name)).groups
+        if group.error_code:
+            raise for_code(group.error_code)(name)
+        return dict(admin._process_acl_operations(group.to_dict(json=False)))  # noqa: SLF001 - as it would
+
+    return patiently(ask)
+
+
+def topic_id(described: Mapping[str, Any]) -> str:
+    """Return the id of a topic that Kafka described, as Kafka's own tools write it."""
+    return base64.urlsafe_b64encode(UUID(str(described["topic_id"])).bytes).decode().rstrip("=")
 
 
 def not_granted(what: str) -> BrokerError:

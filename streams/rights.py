@@ -15,11 +15,10 @@ from kafka.errors import (
     TransactionalIdAuthorizationFailedError,
     for_code,
 )
-from kafka.protocol.admin import DescribeGroupsRequest
 from kafka.protocol.metadata import CoordinatorType
 from kafka.protocol.producer.transaction import InitProducerIdRequest
 
-from streams.connection import DEADLINE, client, coordinator, sent
+from streams.connection import DEADLINE, client, coordinator, described_group, sent
 from streams.core.acls import Acl, Operation, Resource
 from streams.errors import BrokerError
 
@@ -167,24 +166,10 @@ _PROBES: Final[dict[Operation, Callable[[KafkaAdminClient, str], bool]]] = {
 
 
 def _on_group(admin: KafkaAdminClient, acl: Acl) -> bool:
-    # Later versions say nothing of our rights where there is no such group yet.
-    request = DescribeGroupsRequest(
-        groups=[acl.name], include_authorized_operations=True, max_version=5
-    )
-    deadline = time.monotonic() + DEADLINE
-    while True:
-        try:
-            answer = sent(admin, request, coordinator(admin, acl.name))
-        except GroupAuthorizationFailedError:
-            return False
-        # A coordinator that is still loading its groups says nothing of rights: that is no "no".
-        code = answer.groups[0].error_code
-        if not (code and for_code(code).retriable):
-            break
-        if time.monotonic() > deadline:
-            raise for_code(code)(acl.name)
-        time.sleep(0.05)
-    told = admin._describe_groups_process_response(answer)[acl.name]  # noqa: SLF001 - as it would
+    try:
+        told = described_group(admin, acl.name)
+    except GroupAuthorizationFailedError:
+        return False
     return _among(acl, told["authorized_operations"])
 
 

@@ -12,6 +12,7 @@ from streams.broker import ports
 pytest_plugins = ["streams.testing"]  # --broker, and the Kafka of tests/kafka
 
 settings.register_profile("crash", max_examples=10_000)  # make test-crash
+settings.register_profile("unit", max_examples=40)  # make test-unit: a first look
 pytest.register_assert_rewrite("tests.kafka.running")
 
 # Brokers of tests live for seconds to minutes: compiling their code twice costs more than it saves.

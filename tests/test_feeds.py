@@ -77,7 +77,7 @@ def comparable(alert: Alert) -> Fields:
     }
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(feed_logs())
 def test_core_and_oracle_tell_the_same(log: list[Record]) -> None:
     ours = [(offset, comparable(alert)) for offset, alert in played(log)]

@@ -1,48 +1,44 @@
 """What Kafka has at this moment of a worker's topics, and of the consumer group. Blocks.
 
-One admin client of librdkafka for the life of a worker: a look is three requests.
+One connection for the life of a worker: a look is four requests. By kafka-python: librdkafka's
+admin client ends the whole process (``eonce->refcnt > 0``) when Kafka is back after it was away for
+longer than a request about the group may take.
 """
 
 from __future__ import annotations
 
-import base64
-import logging
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from contextlib import ExitStack
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-from confluent_kafka import (
-    ConsumerGroupState,
-    ConsumerGroupTopicPartitions,
-    IsolationLevel,
-    KafkaError,
-    KafkaException,
-    TopicCollection,
-    TopicPartition,
-)
-from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 from faust.types import TP
+from kafka import TopicPartition
+from kafka.admin import OffsetSpec
+from kafka.errors import KafkaError, for_code
+from kafka.protocol.consumer.metadata import ConsumerProtocolAssignment
 
+from streams.connection import client, described_group, topic_id
 from streams.engine.blocking import Failed
+from streams.errors import BrokerError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
+
+    from kafka.admin import KafkaAdminClient
 
     from streams.security import Kafka
 
-log = logging.getLogger("librdkafka")
+T = TypeVar("T")
 
-ANSWER_SECONDS: Final = 5.0
-"""How long Kafka may take to answer each request."""
-
-_ABSENT: Final = KafkaError.UNKNOWN_TOPIC_OR_PART
-_DENIED: Final = KafkaError.TOPIC_AUTHORIZATION_FAILED
-_BITS: Final = (1 << 64) - 1
+_ABSENT: Final = 3  # UNKNOWN_TOPIC_OR_PARTITION
+_DENIED: Final = 29  # TOPIC_AUTHORIZATION_FAILED
 
 
 class TopicSeen(NamedTuple):
     """One topic.
 
     Attributes:
-        topic_id: Kafka's id of it, as `streams.admin` writes it; empty: this Kafka has no ids.
+        topic_id: Kafka's id of it.
         partitions: Number of its partitions.
         granted: Operations that Kafka grants us on it, as ``READ``.
     """
@@ -75,7 +71,7 @@ class Census(NamedTuple):
 
 
 class CensusTaker:
-    """Asks Kafka."""
+    """Asks Kafka, one question at a time, whichever thread asks."""
 
     def __init__(self, kafka: Kafka, group: str, topics: Iterable[str]) -> None:
         """Remember what to ask for; nothing connects yet.
@@ -86,7 +82,9 @@ class CensusTaker:
             topics: Names of the topics to look at.
         """
         self._kafka, self._group, self._names = kafka, group, sorted(topics)
-        self._admin: AdminClient | None = None
+        self._connection = ExitStack()
+        self._admin: KafkaAdminClient | None = None
+        self._one_at_a_time = Lock()
 
     def take(self) -> Census:
         """Return what Kafka has now.
@@ -95,101 +93,70 @@ class CensusTaker:
             Failed: Kafka does not answer, or refuses for a reason that passes.
             ConfigurationError: A file that is needed to get in is missing or bad.
         """
-        try:
-            return self._take(self._connected())
-        except KafkaException as error:
-            raise Failed(error.args[0].str()) from None
+        return self._asked(self._take)
 
     def committed(self, places: Collection[TP]) -> dict[TP, int]:
         """Return the group's committed offset of each partition that has one.
 
         Raises:
             Failed: Kafka does not answer, or refuses.
+            ConfigurationError: A file that is needed to get in is missing or bad.
         """
-        asked = ConsumerGroupTopicPartitions(
-            self._group, [TopicPartition(*place) for place in places]
-        )
-        try:
-            [answer] = (
-                self._connected()
-                .list_consumer_group_offsets([asked], request_timeout=ANSWER_SECONDS)
-                .values()
-            )
-            found = answer.result().topic_partitions
-        except KafkaException as error:
-            raise Failed(error.args[0].str()) from None
-        return {TP(one.topic, one.partition): one.offset for one in found if one.offset >= 0}
+        wanted = {self._group: [TopicPartition(*place) for place in places]}
+        found = self._asked(lambda admin: admin.list_group_offsets(wanted))[self._group]
+        return {TP(*place): at.offset for place, at in found.items() if at.offset >= 0}
 
-    def _connected(self) -> AdminClient:
-        if self._admin is None:
-            told = {**self._kafka.librdkafka(), "client.id": f"{self._group}-watch"}
-            self._admin = AdminClient(told, logger=log)
-        return self._admin
+    def close(self) -> None:
+        """Leave Kafka; the next question connects again."""
+        with self._one_at_a_time:
+            self._leave()
 
-    def _take(self, admin: AdminClient) -> Census:
-        options: dict[str, Any] = {
-            "include_authorized_operations": True, "request_timeout": ANSWER_SECONDS,
-        }  # fmt: skip
-        asked = admin.describe_topics(TopicCollection(self._names), **options)
-        topics, denied = dict[str, TopicSeen](), set[str]()
-        for name, answer in asked.items():
+    def _asked(self, ask: Callable[[KafkaAdminClient], T]) -> T:
+        with self._one_at_a_time:
             try:
-                found = answer.result()
-            except KafkaException as error:
-                code = error.args[0].code()
-                if code == _DENIED:
-                    denied.add(name)
-                elif code != _ABSENT:
-                    raise
-            else:
-                granted = _names(found.authorized_operations)
-                topics[name] = TopicSeen(_id(found.topic_id), len(found.partitions), granted)
-        [answer] = admin.describe_consumer_groups([self._group], **options).values()
-        group = answer.result()
+                if self._admin is None:
+                    self._admin = self._connection.enter_context(client(self._kafka))
+                return ask(self._admin)
+            except (BrokerError, KafkaError, OSError) as error:
+                self._leave()
+                raise Failed(str(error)) from None
+
+    def _leave(self) -> None:
+        self._admin = None
+        self._connection.close()
+
+    def _take(self, admin: KafkaAdminClient) -> Census:
+        topics, denied, led = dict[str, TopicSeen](), set[str](), list[TopicPartition]()
+        for found in admin.describe_topics(self._names):
+            name, code = found["name"], found["error_code"]
+            if code == _DENIED:
+                denied.add(name)
+            elif code == 0:
+                granted = frozenset(found["authorized_operations"] or ())
+                topics[name] = TopicSeen(topic_id(found), len(found["partitions"]), granted)
+                led += [
+                    TopicPartition(name, one["partition_index"])
+                    for one in found["partitions"]
+                    if one["leader_id"] >= 0
+                ]
+            elif code != _ABSENT:
+                raise for_code(code)(name)
+        ends = admin.list_partition_offsets(dict.fromkeys(led, OffsetSpec.LATEST)) if led else {}
+        group = described_group(admin, self._group)
         return Census(
             topics=topics,
             denied=frozenset(denied),
-            ends=self._ends(admin, topics),
-            stable=group.state == ConsumerGroupState.STABLE,
-            owned=frozenset(
-                TP(one.topic, one.partition)
-                for member in group.members
-                for one in member.assignment.topic_partitions
-            ),
-            clients=tuple(member.client_id for member in group.members),
-            group_granted=_names(group.authorized_operations),
+            ends={TP(*place): at.offset for place, at in ends.items()},
+            stable=group["group_state"] == "Stable",
+            owned=frozenset(place for member in group["members"] for place in _owned(member)),
+            clients=tuple(member["client_id"] for member in group["members"]),
+            group_granted=frozenset(group["authorized_operations"] or ()),
         )
 
-    def _ends(self, admin: AdminClient, topics: Mapping[str, TopicSeen]) -> dict[TP, int]:
-        """Return where partitions end; one without a leader is left out."""
-        latest = {
-            TopicPartition(name, number): OffsetSpec.latest()  # type: ignore[no-untyped-call]
-            for name, seen in topics.items()
-            for number in range(seen.partitions)
-        }
-        if not latest:
-            return {}
-        answers = admin.list_offsets(
-            latest,
-            isolation_level=IsolationLevel.READ_UNCOMMITTED,
-            request_timeout=ANSWER_SECONDS,
-        )
-        ends = dict[TP, int]()
-        for place, answer in answers.items():
-            try:
-                ends[TP(place.topic, place.partition)] = answer.result().offset
-            except KafkaException:
-                continue
-        return ends
 
-
-def _names(operations: Iterable[Any] | None) -> frozenset[str]:
-    return frozenset(operation.name for operation in operations or ())
-
-
-def _id(found: Any) -> str:  # noqa: ANN401 - confluent_kafka has no type for it
-    high = found.get_most_significant_bits() & _BITS
-    low = found.get_least_significant_bits() & _BITS
-    if not (high or low):
-        return ""
-    return base64.urlsafe_b64encode((high << 64 | low).to_bytes(16)).decode().rstrip("=")
+def _owned(member: Mapping[str, Any]) -> list[TP]:
+    """Return the partitions that a member of the group is assigned."""
+    if not member["member_assignment"]:  # it has just joined
+        return []
+    assigned = ConsumerProtocolAssignment.decode(member["member_assignment"])
+    return [TP(*place) for place in assigned.partitions()]

@@ -27,7 +27,7 @@ class Expected(NamedTuple):
     """A topic as it was when the worker started.
 
     Attributes:
-        topic_id: Kafka's id of it; empty: not known.
+        topic_id: Kafka's id of it.
         partitions: Number of its partitions.
         needs: What a worker must be granted on it: operation, as ``READ`` → what fails without.
         external: Whether it is the customer's: more partitions are their right.
@@ -87,7 +87,7 @@ def faults(
         if now is None:
             yield _denied(name) if name in census.denied else _deleted(name, before)
             continue
-        if before.topic_id and now.topic_id not in {"", before.topic_id}:
+        if now.topic_id != before.topic_id:
             yield _made_anew(name)
         elif now.partitions > before.partitions and not before.growable:
             yield _raised(name, before, now.partitions)

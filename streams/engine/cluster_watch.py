@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from mode import Service
 
+from streams.connection import DEADLINE
 from streams.engine.blocking import Failed, beside
-from streams.engine.census import ANSWER_SECONDS
 from streams.engine.cluster_faults import faults
 from streams.errors import GradewatchError
 
@@ -33,6 +34,11 @@ log = logging.getLogger("gradewatch.engine")
 
 LOOK_SECONDS: Final = 3.0
 """Seconds between two looks."""
+
+HANG_SECONDS: Final = 2 * DEADLINE
+"""How long a look may take: Kafka is away, or slow, if it takes longer."""
+
+CLOSE_SECONDS: Final = 2.0
 
 SETTLE_SECONDS: Final = 20.0
 """How long a partition may be without a worker, or a crashed worker's membership may last, before
@@ -93,18 +99,23 @@ class ClusterWatch(Service):
             if self.should_stop:
                 return
             try:
-                census = await beside(self._taker.take, 4 * ANSWER_SECONDS)
+                census = await beside(self._taker.take, HANG_SECONDS)
                 waiting = await self._waiting(census)
             except Failed:
                 continue  # `engine.watch` says that Kafka is away
             self.judge(census, waiting, time.monotonic())
+
+    async def on_stop(self) -> None:
+        """Leave Kafka."""
+        with suppress(Failed):
+            await beside(self._taker.close, CLOSE_SECONDS)
 
     async def _waiting(self, census: Census) -> dict[TP, int]:
         """Return the source partitions without a worker, and how many records wait there."""
         unowned = _unowned(self._group.sources, census)
         if not unowned:
             return {}
-        done = await beside(lambda: self._taker.committed(unowned), 2 * ANSWER_SECONDS)
+        done = await beside(lambda: self._taker.committed(unowned), HANG_SECONDS)
         return {tp: max(0, census.ends.get(tp, 0) - done.get(tp, 0)) for tp in unowned}
 
     def judge(self, census: Census, waiting: Mapping[TP, int], now: float) -> None:

@@ -58,7 +58,7 @@ def spoilt(draw: st.DrawFn) -> Fields:
     return file
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(spoilt())
 def test_what_is_spoilt_is_told_with_a_place_or_is_valid(file: Fields) -> None:
     text, valid = written(file), True

@@ -30,6 +30,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -117,6 +118,7 @@ class Timeline:
         return told[audience]
 
 
+@cache
 def timelines() -> list[Timeline]:
     """Return all golden timelines, file by file."""
     yaml = YAML(typ="safe", pure=True)
@@ -166,6 +168,7 @@ def _timeline(told: Fields) -> Timeline:
     return Timeline(told["name"], first, later, steps, staff, posted, operator)
 
 
+@cache
 def _rules(text: str, grace: str) -> core_rules.Rules:
     indented = "\n".join(f"  {line}" for line in text.splitlines())
     return core_rules.load(f"grace: {grace}\nrules:\n{indented}\n", "timeline")

@@ -69,7 +69,7 @@ def test_what_is_answered_is_as_the_document_says(
 
     @given(case=operation.as_strategy())
     @settings(
-        max_examples=25,
+        max_examples=15,
         deadline=None,
         phases=[Phase.explicit, Phase.generate],
         suppress_health_check=list(HealthCheck),
