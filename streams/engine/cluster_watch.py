@@ -44,6 +44,9 @@ SETTLE_SECONDS: Final = 20.0
 """How long a partition may be without a worker, or a crashed worker's membership may last, before
 it is told of: two session timeouts."""
 
+BLIND_SECONDS: Final = 60.0
+"""How long the looks may fail before it is warned of."""
+
 REBALANCE_SECONDS: Final = 60.0
 """How long the group may rebalance before it is told of."""
 
@@ -70,6 +73,8 @@ class ClusterWatch(Service):
         self._since: dict[object, float] = {}
         self._reasons: list[str] = []
         self._warnings: list[str] = []
+        self._looked: float | None = None
+        self._blind: list[str] = []
         self.unowned: dict[TP, int] = {}
 
     def fault(self) -> GradewatchError | None:
@@ -90,7 +95,7 @@ class ClusterWatch(Service):
 
     def warnings(self) -> list[str]:
         """Return what an operator should look at, though this worker works."""
-        return self._warnings
+        return self._warnings + self._blind
 
     @Service.task
     async def _watch(self) -> None:
@@ -98,12 +103,27 @@ class ClusterWatch(Service):
             await self.sleep(LOOK_SECONDS)
             if self.should_stop:
                 return
-            try:
-                census = await beside(self._taker.take, HANG_SECONDS)
-                waiting = await self._waiting(census)
-            except Failed:
-                continue  # `engine.watch` says that Kafka is away
-            self.judge(census, waiting, time.monotonic())
+            await self.look(time.monotonic())
+
+    async def look(self, now: float) -> None:
+        """Look once; a look that fails is a warning once that lasts.
+
+        Args:
+            now: Seconds of a clock that never goes back.
+
+        Raises:
+            GradewatchError: The worker cannot go on with this cluster.
+        """
+        try:
+            census = await beside(self._taker.take, HANG_SECONDS)
+            waiting = await self._waiting(census)
+        except Failed as failed:
+            self._looked = now if self._looked is None else self._looked
+            if now - self._looked >= BLIND_SECONDS:
+                self._blind = [f"topics and group cannot be looked at, for a minute now: {failed}"]
+            return
+        self._looked, self._blind = now, []
+        self.judge(census, waiting, now)
 
     async def on_stop(self) -> None:
         """Leave Kafka."""

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from faust.types import TP
+from kafka.errors import KafkaTimeoutError
 
-from streams.engine.census import Census, TopicSeen
+from streams.engine import census
+from streams.engine.blocking import Failed
+from streams.engine.census import Census, CensusTaker, TopicSeen
 from streams.engine.cluster_faults import LOOKS, SET_BACK_LOOKS, Expected, Group
-from streams.engine.cluster_watch import REBALANCE_SECONDS, SETTLE_SECONDS, ClusterWatch
+from streams.engine.cluster_watch import (
+    BLIND_SECONDS,
+    REBALANCE_SECONDS,
+    SETTLE_SECONDS,
+    ClusterWatch,
+)
 from streams.errors import BrokerError, GradewatchError, TopicChangedError, TopicMismatchError
+from streams.security import Kafka
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 ALL = frozenset({"READ", "WRITE", "DESCRIBE"})
 EXPECTED = {
@@ -166,3 +177,46 @@ def test_a_second_worker_of_our_name_is_told_of_once_a_crashed_one_would_be_gone
     assert watch.warnings() == []
     watch.judge(twins, {}, SETTLE_SECONDS)
     assert "GRADEWATCH_WORKER_ID, worker-1" in watch.warnings()[0]
+
+
+def test_looks_that_fail_are_warned_of_once_that_lasts() -> None:
+    class Taker:
+        fails = True
+
+        def take(self) -> Census:
+            if self.fails:
+                raise Failed("timed out")
+            return a_census()
+
+    taker = Taker()
+    watch = ClusterWatch(cast("Any", taker), EXPECTED, GROUP)
+    asyncio.run(watch.look(0))
+    asyncio.run(watch.look(BLIND_SECONDS - 1))
+    assert watch.warnings() == []
+    asyncio.run(watch.look(BLIND_SECONDS))
+    assert watch.warnings() == ["topics and group cannot be looked at, for a minute now: timed out"]
+    taker.fails = False
+    asyncio.run(watch.look(BLIND_SECONDS + 3))
+    assert watch.warnings() == []
+
+
+def test_a_connection_that_failed_once_is_never_asked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[Any] = []
+
+    class Stuck:
+        def describe_topics(self, *_: object) -> None:
+            raise KafkaTimeoutError
+
+    @contextmanager
+    def client(_: Kafka) -> Iterator[Stuck]:
+        made.append(Stuck())
+        yield made[-1]
+
+    monkeypatch.setattr(census, "client", client)
+    taker = CensusTaker(Kafka("127.0.0.1:9"), "g", ["raw"])
+    for looks in (1, 2):
+        with pytest.raises(Failed):
+            taker.take()
+        assert len(made) == looks
