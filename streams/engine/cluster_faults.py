@@ -23,6 +23,10 @@ SET_BACK_LOOKS: Final = 2
 """The same for a log that ends earlier than before: new records soon hide it."""
 
 
+SET_BACK: Final = "how to go on: docs/own-kafka.md, A Kafka that was set back"
+"""The next step where a log ends earlier than before."""
+
+
 class Expected(NamedTuple):
     """A topic as it was when the worker started.
 
@@ -144,7 +148,7 @@ def _set_back(place: TP, before: int, now: int) -> Fault:
         TopicChangedError(
             f"{place.topic}[{place.partition}] ends at offset {now} now, and ended at {before} "
             "before: Kafka lost records, or was restored from an older backup",
-            "gradewatch doctor shows which offsets are beyond the log; then start the worker again",
+            SET_BACK,
         ),
     )
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from aiokafka.consumer import fetcher
 from aiokafka.errors import (
+    KafkaError,
     NoOffsetForPartitionError,
     OffsetOutOfRangeError,
     TopicAuthorizationFailedError,
@@ -17,8 +18,9 @@ from aiokafka.structs import TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from streams.engine.cluster_faults import SET_BACK
 from streams.engine.idle import Idle
-from streams.errors import BrokerError, RecordsDeletedError
+from streams.errors import BrokerError, RecordsDeletedError, TopicChangedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     import aiokafka
 
     from streams.engine.transport import Consumer
+    from streams.errors import GradewatchError
 
 FETCH_WAIT_MS: Final = 50
 """How long the broker may hold a fetch for want of records. aiokafka has one fetch under way per
@@ -150,7 +153,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         except NoOffsetForPartitionError:  # before `perform_seek`, which says where to begin
             return {}
         except OffsetOutOfRangeError as error:
-            raise deleted(self.consumer.app.conf.id, error.args[0]) from None
+            raise await self._not_in_log(consumer, error.args[0]) from None
         except TopicAuthorizationFailedError as error:
             raise BrokerError(
                 f"READ on topic {error.args[0]} is not granted any more: nothing can be worked on",
@@ -184,6 +187,20 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
                 batches[tp] = RecordBatch(tp, epoch, start, end, [], idle_at)
         return batches
 
+    async def _not_in_log(
+        self, consumer: aiokafka.AIOKafkaConsumer, offsets: Mapping[TopicPartition, int]
+    ) -> GradewatchError:
+        """Return why offsets that Kafka refused are not in the log, as far as it says so now."""
+        try:
+            ends = await consumer.end_offsets(list(offsets))
+        except KafkaError:
+            ends = {}
+        return not_in_log(
+            self.consumer.app.conf.id,
+            {TP(*tp): at for tp, at in offsets.items()},
+            {TP(*tp): end for tp, end in ends.items()},
+        )
+
     async def on_own_loop(self, coroutine: Any) -> Any:  # noqa: ANN401 - whatever it returns
         """Return what a coroutine of the aiokafka consumer returns, run on its own thread.
 
@@ -193,9 +210,29 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         return await asyncio.wrap_future(future)
 
 
-def deleted(group: str, gone: Mapping[TP | TopicPartition, int]) -> RecordsDeletedError:
-    """Return the error that says which records to go on from are not in the log any more."""
-    places = ", ".join(f"{tp.topic}[{tp.partition}] offset {at}" for tp, at in sorted(gone.items()))
+def not_in_log(
+    group: str, offsets: Mapping[TP, int], ends: Mapping[TP, int]
+) -> RecordsDeletedError | TopicChangedError:
+    """Return the error for offsets to go on from that the log does not hold.
+
+    Args:
+        group: The workers' consumer group.
+        offsets: The offsets, by partition.
+        ends: Where the log of each partition ends; one that is missing is not known.
+    """
+    beyond = {tp: at for tp, at in offsets.items() if at > ends.get(tp, at)}
+    if beyond:
+        places = ", ".join(
+            f"{tp.topic}[{tp.partition}] ends at offset {ends[tp]} now, and was worked on up to "
+            f"{at}"
+            for tp, at in sorted(beyond.items())
+        )
+        return TopicChangedError(
+            f"{places}: Kafka lost records, or was restored from an older backup", SET_BACK
+        )
+    places = ", ".join(
+        f"{tp.topic}[{tp.partition}] offset {at}" for tp, at in sorted(offsets.items())
+    )
     return RecordsDeletedError(
         f"the log does not hold the records to go on from: {places}. Retention deleted them before "
         "they were read, or the topic is another one of the same name",

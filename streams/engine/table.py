@@ -223,6 +223,8 @@ class PartitionStore(Store[bytes, bytes]):
     ) -> set[int]:
         """Take over an assignment: serve complete partitions, drop those of other workers.
 
+        Rows that are ahead of the committed offset are cleared.
+
         Args:
             active: Partitions that are ours to serve.
             standbys: Partitions whose rows are kept for another worker.
@@ -233,6 +235,9 @@ class PartitionStore(Store[bytes, bytes]):
         """
         for partition in self.partitions.keys() - {*active, *standbys}:
             del self.partitions[partition]
+        for number in active:
+            if self._ahead(number, committed[number]):
+                self.partitions[number].clear()
         self.faults.clear()
         self.serving = {number for number in active if self._agrees(number, committed[number])}
         return set(active) - self.serving
@@ -242,6 +247,16 @@ class PartitionStore(Store[bytes, bytes]):
         rows = self.partitions.get(partition)
         held = rows and rows.source_offset
         return bool(held) and held == (self.source.topic_id, committed)
+
+    def _ahead(self, partition: int, committed: int | None) -> bool:
+        """Tell whether rows in memory hold events that Kafka has not committed.
+
+        A worker keeps committed rows only: Kafka was restored from an older backup, and the rows
+        are read from its changelog again.
+        """
+        rows = self.partitions.get(partition)
+        held = None if rows is None else rows.source_offset
+        return held is not None and held.offset > (committed or 0)
 
     def complete(self, partition: int, committed: int | None) -> bool:
         """Serve a partition that was read to the end of the changelog, unless rows are missing.

@@ -23,7 +23,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from streams.engine.blocking import beside
-from streams.engine.fetch import ConsumerThread, deleted
+from streams.engine.fetch import ConsumerThread, not_in_log
 from streams.engine.transactions import Member, stable_offsets
 
 if TYPE_CHECKING:
@@ -124,7 +124,8 @@ class Consumer(driver.Consumer):
 
         Raises:
             Failed: Kafka did not answer, or a transaction is still pending.
-            RecordsDeletedError: The log does not hold the offset to go on from.
+            RecordsDeletedError: Records to go on from were deleted.
+            TopicChangedError: The log ends before the offset to go on from.
             aiokafka.errors.KafkaError: Kafka did not answer.
         """
         return await self._within_log(await self._stable(sources))
@@ -144,11 +145,12 @@ class Consumer(driver.Consumer):
         consumer = self._thread._ensure_consumer()  # noqa: SLF001 - our own thread
         places = [TopicPartition(*tp) for tp in committed]
         first = await self._thread.on_own_loop(consumer.beginning_offsets(places))
-        last = await self._thread.on_own_loop(consumer.end_offsets(places))
+        ends = await self._thread.on_own_loop(consumer.end_offsets(places))
+        last = {TP(*tp): end for tp, end in ends.items()}
         offsets = {tp: first[tp] if at is None else at for tp, at in committed.items()}
         gone = {tp: at for tp, at in offsets.items() if not first[tp] <= at <= last[tp]}
         if gone:
-            raise deleted(self.app.conf.id, gone)
+            raise not_in_log(self.app.conf.id, gone, last)
         return offsets
 
     async def ends(self, partitions: Iterable[TP]) -> dict[TP, int]:

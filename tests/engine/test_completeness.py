@@ -6,6 +6,7 @@ import pytest
 
 from streams.engine.completeness import ITEM, OWNER, Source, SourceOffset, encode, gap
 from streams.engine.table import Rows
+from tests.tables import a_store
 
 SOURCE = Source("grade-events", "this-topic", "grade-scores-changelog")
 A_ROW = (b"t:48", b"565", b"row")
@@ -54,3 +55,18 @@ def test_incomplete(held: list[tuple[bytes, bytes, bytes]], committed: int, said
     rows.apply(held)
 
     assert said in said_of(rows, committed)
+
+
+@pytest.mark.parametrize(("committed", "kept"), [(9, True), (12, True), (7, False), (None, False)])
+def test_rows_in_memory_that_kafka_has_not_committed_are_read_again(
+    committed: int | None, *, kept: bool
+) -> None:
+    store = a_store()
+    rows = store.partitions[2]
+    rows.apply([A_ROW, up_to(9, store.source.topic_id)])
+    rows.position = 30
+
+    to_read = store.assign([2], [], {2: committed})
+
+    assert to_read == (set() if committed == 9 else {2})
+    assert (rows.position, rows.holds_anything) == ((30, True) if kept else (0, False))
