@@ -6,13 +6,11 @@ each start, and each change of a file, puts another set in force: alerts open an
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from streams.core.clock import decode_state
 from streams.core.rows import UnreadableError
-
-if TYPE_CHECKING:
-    from streams.core.rules import Rules
+from streams.core.rules import Rules
 
 LASTING_SECONDS: Final = 20.0
 """How long other rules may be in force before it is told of: ours may have been announced just now,
@@ -45,8 +43,9 @@ class InForce:
         if now - self._since < LASTING_SECONDS:
             return []
         told = (
-            f"the rules in force are not those of our rules file (hash {ours.hash}): another "
-            "worker announced its own. Give all workers one file, then send each a SIGHUP"
+            f"the rules in force (hash {_hash(self._rules)}) are not those of our rules file (hash "
+            f"{ours.hash}): another worker announced its own. Give all workers one file, then send "
+            "each a SIGHUP"
         )
         return [told]
 
@@ -56,3 +55,11 @@ def _rules(held: bytes | None) -> str:
         return "" if held is None else decode_state(held).rules
     except UnreadableError:
         return ""
+
+
+def _hash(canonical: str) -> str:
+    """Return the hash of a set of rules; ``unknown`` where another build wrote the set."""
+    try:
+        return Rules.model_validate_json(canonical).hash
+    except ValueError:
+        return "unknown"

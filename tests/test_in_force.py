@@ -27,6 +27,8 @@ def test_a_set_of_another_worker_is_told_of_once_it_lasts_and_no_longer_than_it_
     assert looks.warnings(state(THEIRS), OURS, 0) == []
     assert looks.warnings(state(THEIRS), OURS, LASTING_SECONDS - 1) == []
     [told] = looks.warnings(state(THEIRS), OURS, LASTING_SECONDS)
-    assert OURS.hash in told
+    assert (
+        f"in force (hash {THEIRS.hash}) are not those of our rules file (hash {OURS.hash})" in told
+    )
     assert looks.warnings(state(OURS), OURS, LASTING_SECONDS + 1) == []
     assert looks.warnings(state(THEIRS), OURS, LASTING_SECONDS + 2) == []

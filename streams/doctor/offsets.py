@@ -66,19 +66,19 @@ def _progress(patient: Patient) -> Look:
         for place, end in patient.offsets(*sources, committed=True).items()
         if end > before.get(place, 0)
     }
-    owned = {
-        TopicPartition(topic, number)
+    owner = {
+        TopicPartition(topic, number): member.worker
         for member in members
         for topic, numbers in member.partitions.items()
         for number in numbers
     }
-    for place in sorted(set(patient.places(*sources)) - owned):
+    for place in sorted(set(patient.places(*sources)) - owner.keys()):
         yield fail(
             f"{place.topic}[{place.partition}] has no worker, though the group is stable; "
             f"{waiting.get(place, 0)} records wait",
             "start every worker again; was the topic made anew, or given more partitions?",
         )
-    lagging = sorted(waiting.keys() & owned)
+    lagging = sorted(waiting.keys() & owner.keys())
     if lagging:
         time.sleep(patient.patience)
         after = _committed(patient)
@@ -86,7 +86,7 @@ def _progress(patient: Patient) -> Look:
             if after.get(place, 0) <= before.get(place, 0):
                 yield fail(
                     f"{place.topic}[{place.partition}]: {waiting[place]} records wait, and its "
-                    f"worker has committed nothing for {patient.patience:.0f} s",
+                    f"worker {owner[place]} has committed nothing for {patient.patience:.0f} s",
                     "while rows are restored this passes; else /readyz and the log of the worker "
                     "say why",
                 )
