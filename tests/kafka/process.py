@@ -6,7 +6,7 @@ import subprocess
 import sys
 import urllib.request
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from streams.broker import ports
 from streams.settings import environment
@@ -26,16 +26,22 @@ class Process:
     """A ``gradewatch`` process, and what it said."""
 
     def __init__(
-        self, flow: Flow, tmp_path: Path, *words: str, program: Sequence[str] = PROGRAM
+        self,
+        flow: Flow,
+        tmp_path: Path,
+        *words: str,
+        program: Sequence[str] = PROGRAM,
+        **told: Any,  # noqa: ANN401
     ) -> None:
-        """Start it; its web views get a port of their own."""
+        """Start it with the flow's settings and ``told``; its web views get a port of their own."""
         port = ports.choose(0)
         self.url = f"http://127.0.0.1:{port}"
         self._said = tmp_path / f"{port}.log"
         with self._said.open("wb") as output:
             self.popen = subprocess.Popen(
                 [sys.executable, *program, *words],
-                env=environment(flow.settings) | {"GRADEWATCH_WEB_PORT": str(port)},
+                env=environment(flow.settings.model_copy(update=told))
+                | {"GRADEWATCH_WEB_PORT": str(port)},
                 stdout=output,
                 stderr=output,
             )
@@ -64,10 +70,14 @@ class Process:
 
 @contextmanager
 def running(
-    flow: Flow, tmp_path: Path, *words: str, program: Sequence[str] = PROGRAM
+    flow: Flow,
+    tmp_path: Path,
+    *words: str,
+    program: Sequence[str] = PROGRAM,
+    **told: Any,  # noqa: ANN401
 ) -> Iterator[Process]:
     """Give a process that does not outlive the test."""
-    process = Process(flow, tmp_path, *words, program=program)
+    process = Process(flow, tmp_path, *words, program=program, **told)
     try:
         yield process
     finally:
