@@ -110,6 +110,7 @@ class Worker:
         self.follower = Follower(cluster.kafka, settings.group, followed, self.alerts, self.metrics)
         self.cluster_watch = self._cluster_watch(cluster)
         self.app.besides += [self.follower, self.cluster_watch]
+        self.app.require_unchanged = self.cluster_watch.require_unchanged
         self.actions = Actions(cluster.kafka, settings.group, acted.name, self.alerts)
         self.told_by: list[Callable[[], list[str]]] = []
         self._changelog, self._in_force = changelog, InForce()

@@ -21,7 +21,12 @@ from streams.cli.supervise import supervise
 from streams.cluster import Cluster
 from streams.core.acls import Resource, Role, required
 from streams.engine.cluster_faults import Expected
-from streams.errors import ConfigurationError, GradewatchError
+from streams.errors import (
+    ConfigurationError,
+    GradewatchError,
+    RecordsDeletedError,
+    TopicChangedError,
+)
 from streams.worker import Worker
 
 if TYPE_CHECKING:
@@ -173,7 +178,9 @@ def _run(built: Worker) -> int:
     except SystemExit as ended:  # its only way to end
         code = int(ended.code or 0)
     why = process.crash_reason
-    if why is not None and not isinstance(why, GradewatchError):
+    if why is not None and (
+        isinstance(why, _OF_A_CHANGED_CLUSTER) or not isinstance(why, GradewatchError)
+    ):
         why = built.cluster_watch.fault() or why
     if isinstance(why, GradewatchError):
         raise why from None
@@ -191,6 +198,9 @@ def _give_up() -> None:
     logging.shutdown()
     os._exit(1)  # nothing gentler ends what waits for Kafka
 
+
+_OF_A_CHANGED_CLUSTER: Final = (RecordsDeletedError, TopicChangedError)
+"""What may come of a topic that was made anew before the watch of the cluster has seen that."""
 
 _OF_A_CRASH: Final = ("Crashed reason", "Error while stopping")
 """Words of mode's log messages of a service that fails."""

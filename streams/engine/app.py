@@ -13,7 +13,7 @@ from streams.engine.transport import Transport
 from streams.engine.watch import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Awaitable, Callable, Collection
 
     from faust.types import TransportT
     from mode.types import ServiceT
@@ -29,6 +29,8 @@ class BatchApp(faust.App):
     Attributes:
         idle_topics: Whose agents also get an empty batch, time and again, while a partition is
             idle; to be set before the app starts.
+        require_unchanged: Awaited at each assignment, before anything is worked on: raises where
+            the cluster is another one than at the start. None: nobody looks.
         idle_seconds: How long a partition is caught up and without records before it is idle.
     """
 
@@ -48,6 +50,7 @@ class BatchApp(faust.App):
         self.committers: list[Committer] = []
         self.besides: list[ServiceT] = []  # what else starts and stops with it
         self.watch = Watch(self)
+        self.require_unchanged: Callable[[], Awaitable[None]] | None = None
         super().__init__(
             id,
             broker=[f"kafka://{server}" for server in kafka.servers],

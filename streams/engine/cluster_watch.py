@@ -125,6 +125,20 @@ class ClusterWatch(Service):
         self._looked, self._blind = now, []
         self.judge(census, waiting, now)
 
+    async def require_unchanged(self) -> None:
+        """Raise what ends the worker at the first look, before it works on what it was assigned.
+
+        A worker that works on a topic made anew until the next look leaves rows of two topics.
+
+        Raises:
+            Failed: Kafka does not answer.
+            GradewatchError: The worker cannot go on with this cluster.
+        """
+        census = await beside(self._taker.take, HANG_SECONDS)
+        for fault in faults(self._expected, self._group, self._ends, census):
+            if fault.looks == 1:
+                raise fault.error
+
     async def on_stop(self) -> None:
         """Leave Kafka."""
         with suppress(Failed):

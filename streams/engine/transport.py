@@ -112,7 +112,10 @@ class Consumer(driver.Consumer):
 
         Raises:
             Failed: Kafka did not say so in time.
+            GradewatchError: A topic is another one than at the start.
         """
+        if self.app.require_unchanged is not None:
+            await self.app.require_unchanged()
         for committer in self.app.committers:
             await committer.fence()
         sources = [tp for tp in self.assignment() if not self._is_changelog_tp(tp)]

@@ -220,3 +220,13 @@ def test_a_connection_that_failed_once_is_never_asked_again(
         with pytest.raises(Failed):
             taker.take()
         assert len(made) == looks
+
+
+def test_a_topic_made_anew_is_met_before_anything_of_it_is_worked_on() -> None:
+    class Taker:
+        def take(self) -> Census:
+            return a_census({"events": SEEN["events"]._replace(topic_id="other")})
+
+    watch = ClusterWatch(cast("Any", Taker()), EXPECTED, GROUP)
+    with pytest.raises(TopicChangedError, match="events was made anew"):
+        asyncio.run(watch.require_unchanged())
