@@ -48,8 +48,8 @@ test-unit: $(READY) ## the tests that need no Kafka, Chromium or Docker
 
 test-crash: $(READY) ## the long tier of fault tests: kill -9, zombies, cuts, 10,000 schedules
 	@$(TIER) start $@
-	@$(BIN)/python -m pytest --hypothesis-profile=crash tests/engine/test_protocol.py tests/engine/test_partition_life.py
-	@$(BIN)/python -m pytest -m crash $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --hypothesis-profile=crash tests/engine/test_protocol.py tests/engine/test_partition_life.py
+	@$(BIN)/python -m pytest $(PARALLEL) -m crash $(ARGS)
 	@$(TIER) passed $@ $(NARROWED)
 
 test-containers: $(READY) ## the image and docker-compose.yml on a Docker engine (ARGS="-k cluster")
