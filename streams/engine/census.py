@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 from faust.types import TP
 from kafka import TopicPartition
 from kafka.admin import OffsetSpec
-from kafka.errors import KafkaError, for_code
+from kafka.errors import GroupAuthorizationFailedError, KafkaError, for_code
 from kafka.protocol.consumer.metadata import ConsumerProtocolAssignment
 
 from streams.connection import client, described_group, topic_id
@@ -32,6 +32,9 @@ T = TypeVar("T")
 
 _ABSENT: Final = 3  # UNKNOWN_TOPIC_OR_PARTITION
 _DENIED: Final = 29  # TOPIC_AUTHORIZATION_FAILED
+_DENIED_GROUP: Final[dict[str, Any]] = {
+    "group_state": "", "members": [], "authorized_operations": None,
+}  # fmt: skip
 
 
 class TopicSeen(NamedTuple):
@@ -59,6 +62,7 @@ class Census(NamedTuple):
         owned: Partitions that some member of the group is assigned.
         clients: Client id of each member.
         group_granted: Operations that Kafka grants us on the group.
+        group_denied: Whether we may not even describe the group: then nothing is known of it.
     """
 
     topics: Mapping[str, TopicSeen]
@@ -68,6 +72,7 @@ class Census(NamedTuple):
     owned: frozenset[TP]
     clients: tuple[str, ...]
     group_granted: frozenset[str]
+    group_denied: bool = False
 
 
 class CensusTaker:
@@ -142,7 +147,10 @@ class CensusTaker:
             elif code != _ABSENT:
                 raise for_code(code)(name)
         ends = admin.list_partition_offsets(dict.fromkeys(led, OffsetSpec.LATEST)) if led else {}
-        group = described_group(admin, self._group)
+        try:
+            group = described_group(admin, self._group)
+        except GroupAuthorizationFailedError:
+            group = _DENIED_GROUP
         return Census(
             topics=topics,
             denied=frozenset(denied),
@@ -151,6 +159,7 @@ class CensusTaker:
             owned=frozenset(place for member in group["members"] for place in _owned(member)),
             clients=tuple(member["client_id"] for member in group["members"]),
             group_granted=frozenset(group["authorized_operations"] or ()),
+            group_denied=group is _DENIED_GROUP,
         )
 
 

@@ -96,7 +96,9 @@ def faults(
         elif now.partitions > before.partitions and not before.growable:
             yield _raised(name, before, now.partitions)
         yield from _lacking(f"topic {name}", before.needs, now.granted)
-    yield from _lacking(f"group {group.name}", group.needs, census.group_granted)
+    # An empty set would say that this Kafka does not tell what it grants.
+    granted = {"nothing"} if census.group_denied else census.group_granted
+    yield from _lacking(f"group {group.name}", group.needs, granted)
     for place, end in census.ends.items():
         if end < ends.get(place, 0):
             yield _set_back(place, ends[place], end)

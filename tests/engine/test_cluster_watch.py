@@ -128,6 +128,7 @@ def test_a_log_that_goes_back_and_grows_meanwhile_is_seen() -> None:
         (a_census({"events": TopicSeen("e", 2, ALL - {"WRITE"})}), "WRITE on topic events"),
         (a_census({"raw": None}, denied=frozenset({"raw"})), "DESCRIBE on topic raw"),
         (a_census(group_granted=frozenset({"DESCRIBE"})), "READ on group g"),
+        (a_census(group_granted=frozenset(), group_denied=True), "READ on group g"),
     ],
 )
 def test_a_right_that_was_taken_away_ends_the_worker_and_is_named(
