@@ -7,9 +7,9 @@ READY := $(VENV)/.ready
 # A tier that passes whole is recorded with its tree: `start` before it, `passed` after it.
 TIER := $(BIN)/python -m tests.tiers
 NARROWED = $(ARGS) $(PYTEST_ADDOPTS)
-# Tests on Kafka mostly wait: three processes keep two cores busy. Each has its own broker, which ends
+# Tests on Kafka mostly wait: four processes keep two cores busy. Each has its own broker, which ends
 # with it. ARGS="-n 0" runs everything in one process.
-PARALLEL := -n 3 --dist worksteal
+PARALLEL := -n 4 --dist worksteal
 UNIT := -n 2 --dist worksteal --hypothesis-profile=unit \
   -m "not kafka and not browser and not crash and not containers"
 

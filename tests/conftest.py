@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 
 import pytest
-from hypothesis import settings
 
 from streams.broker import ports
+from tests import profiles  # noqa: F401 - what --hypothesis-profile chooses from
 
 pytest_plugins = ["streams.testing"]  # --broker, and the Kafka of tests/kafka
 
-settings.register_profile("crash", max_examples=10_000)  # make test-crash
-settings.register_profile("unit", max_examples=40)  # make test-unit: a first look
 pytest.register_assert_rewrite("tests.kafka.running")
 
 # Brokers of tests live for seconds to minutes: compiling their code twice costs more than it saves.

@@ -22,6 +22,7 @@ from streams.core.replay import announcement
 from streams.engine.fetch import RecordBatch
 from streams.engine.overlay import Overlay
 from tests.on_dicts import FOUR_RULES
+from tests.profiles import examples
 from tests.scenarios import (
     a_course_grade_change,
     a_grade_change,
@@ -238,7 +239,7 @@ def scored(
 
 @pytest.mark.parametrize("in_force", [FOUR_RULES, LIVING], ids=["at once", "living"])
 @given(cuts=st.sets(st.integers(1, 20)))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 def test_no_cut_into_batches_changes_rows_alerts_or_fates(
     in_force: rules.Rules, cuts: set[int]
 ) -> None:
@@ -249,7 +250,7 @@ def test_no_cut_into_batches_changes_rows_alerts_or_fates(
 
 @pytest.mark.parametrize("in_force", [FOUR_RULES, LIVING], ids=["at once", "living"])
 @given(cuts=st.sets(st.integers(1, 20)), here=st.integers(2, 20))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 def test_no_cut_into_batches_changes_what_an_erasure_leaves(
     in_force: rules.Rules, cuts: set[int], here: int
 ) -> None:

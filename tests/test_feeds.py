@@ -23,6 +23,7 @@ from tests.core.test_living import played, shown
 from tests.living_logs import encode, moment, numbered, rules_record, watermark
 from tests.oracle import feeds as oracle
 from tests.oracle.feeds import feeds
+from tests.profiles import examples
 from tests.test_agents import scored
 from tests.test_agents_timelines import cuts, on_the_log
 
@@ -77,7 +78,7 @@ def comparable(alert: Alert) -> Fields:
     }
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(feed_logs())
 def test_core_and_oracle_tell_the_same(log: list[Record]) -> None:
     ours = [(offset, comparable(alert)) for offset, alert in played(log)]
@@ -85,7 +86,7 @@ def test_core_and_oracle_tell_the_same(log: list[Record]) -> None:
     assert ours == [(one.offset, one.alert) for one in feeds(log)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(feed_logs(), st.integers(0, 99))
 def test_no_cut_into_batches_and_no_restart_changes_a_byte(log: list[Record], seed: int) -> None:
     records = on_the_log(log)
@@ -93,7 +94,7 @@ def test_no_cut_into_batches_and_no_restart_changes_a_byte(log: list[Record], se
     assert scored(records, cuts(len(records), seed)) == scored(records, set())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(feed_logs())
 def test_a_log_delivered_again_repeats_no_alert_of_rules_that_stay(log: list[Record]) -> None:
     kept = [one.value for one in log if one.offset == 0 or one.value["kind"] == "watermark"]
@@ -101,7 +102,7 @@ def test_a_log_delivered_again_repeats_no_alert_of_rules_that_stay(log: list[Rec
     assert played(numbered([*kept, *kept])) == played(numbered(kept))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(feed_logs())
 def test_another_partition_tells_and_keeps_nothing(log: list[Record]) -> None:
     other = Partition(Writer(ID_KEY, place := Place("t", "", 1)), place, State(), HeldRows())

@@ -15,6 +15,7 @@ from tests.core.test_living import comparable, shown, told_by_oracle
 from tests.living_logs import HOURS, LAST, encode, instants, logs, moment, numbered
 from tests.on_dicts import ID_KEY
 from tests.oracle.kafkas_time import as_it_counts
+from tests.profiles import examples
 
 if TYPE_CHECKING:
     from tests.oracle.living import Record
@@ -43,7 +44,7 @@ def doubtful_logs(draw: st.DrawFn) -> list[tuple[Record, int]]:
     return list(zip(numbered(values), times, strict=True))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(doubtful_logs())
 def test_core_and_oracle_tell_the_same(log: list[tuple[Record, int]]) -> None:
     replay = Replay(Rules.model_validate({"rules": []}), ID_KEY)

@@ -16,6 +16,7 @@ from streams.core.flow import Partition
 from streams.core.replay import HeldRows
 from streams.core.rows import encode_row
 from tests.living_logs import TENANT, encode, instants, logs
+from tests.profiles import examples
 
 if TYPE_CHECKING:
     from tests.oracle.living import Record
@@ -60,7 +61,7 @@ def erased_logs(draw: st.DrawFn) -> tuple[list[Record], int, str, str]:
 
 
 @given(erased_logs())
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(100), deadline=None, suppress_health_check=list(HealthCheck))
 def test_it_is_as_if_nothing_of_theirs_had_come_before(
     given: tuple[list[Record], int, str, str],
 ) -> None:
@@ -94,7 +95,7 @@ def test_it_is_as_if_nothing_of_theirs_had_come_before(
 
 
 @given(erased_logs())
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(30), deadline=None, suppress_health_check=list(HealthCheck))
 def test_a_log_played_again_brings_nothing_back(
     given: tuple[list[Record], int, str, str],
 ) -> None:
@@ -114,7 +115,7 @@ def test_a_log_played_again_brings_nothing_back(
 
 
 @given(erased_logs())
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(30), deadline=None, suppress_health_check=list(HealthCheck))
 def test_every_alert_that_was_told_of_them_is_named(
     given: tuple[list[Record], int, str, str],
 ) -> None:

@@ -13,6 +13,7 @@ from streams.core import events
 from streams.core.canvas import Refusal
 from streams.core.events import CourseGradeChange, GradeChange, GradeOverride, Reason
 from streams.core.intake import Reader
+from tests.profiles import examples
 from tests.scenarios import (
     START,
     a_course_grade_change,
@@ -57,13 +58,13 @@ def reason(value: bytes | None) -> str:
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_arbitrary_bytes_never_raise(value: bytes) -> None:
     assert isinstance(read(value), Refusal | None)
 
 
 @given(JSON)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_arbitrary_json_never_raises(value: object) -> None:
     assert isinstance(read(json.dumps(value).encode()), Refusal | None)
 
@@ -74,7 +75,7 @@ def test_arbitrary_json_never_raises(value: object) -> None:
     st.data(),
     JSON,
 )
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=examples(600), deadline=None)
 def test_a_good_event_with_any_field_replaced_never_raises(
     raw: bytes, where: str, data: st.DataObject, junk: object
 ) -> None:
@@ -84,7 +85,7 @@ def test_a_good_event_with_any_field_replaced_never_raises(
 
 
 @given(st.sampled_from(GOOD), st.integers(0, 2000), st.binary(min_size=1, max_size=3))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_a_good_event_with_bytes_overwritten_never_raises(raw: bytes, at: int, junk: bytes) -> None:
     at %= len(raw)
     read(raw[:at] + junk + raw[at + len(junk) :])
@@ -284,7 +285,7 @@ SCORE_FIELDS = [f"{old}{name}" for name in events.SCORES for old in ("", "old_")
 
 
 @given(st.dictionaries(st.sampled_from(SCORE_FIELDS), st.sampled_from([None, 0.0, 12.5, 71.5, 90])))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_two_posted_ids_are_equal_where_what_students_see_is(scores: dict[str, float]) -> None:
     one, other = read(GOOD[0]), read(changed(GOOD[0], "body", **scores))
     seen = [name for name in SCORE_FIELDS if "unposted" not in name]

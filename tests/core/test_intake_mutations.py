@@ -17,6 +17,7 @@ from streams.core import events
 from streams.core.canvas import Refusal
 from streams.core.intake import Reader
 from tests import oracle
+from tests.profiles import examples
 from tests.scenarios import (
     START,
     a_course_grade_change,
@@ -101,7 +102,7 @@ def test_the_oracle_reads_every_odd_field_as_intake_does(real: bytes, part: str)
     st.sampled_from(REAL),
     st.lists(st.tuples(st.sampled_from(FIELDS["body"]), st.sampled_from(ODD)), max_size=4),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_they_take_and_refuse_the_same_with_several_odd_fields(
     real: bytes, odds: list[tuple[str, object]]
 ) -> None:

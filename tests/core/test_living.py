@@ -16,6 +16,7 @@ from tests.living_logs import delays, encode, logs, worlds
 from tests.on_dicts import ID_KEY
 from tests.oracle.living import Record, living
 from tests.oracle.single_shots import single_shots
+from tests.profiles import examples
 from tests.timelines import Timeline, found, timelines
 
 if TYPE_CHECKING:
@@ -121,13 +122,13 @@ def test_core_and_oracle_agree_on_crowds(seed: int) -> None:
     assert posted_only(log) == posted_only(elsewhere(log, seed))
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 @given(logs())
 def test_core_and_oracle_tell_the_same_story(log: list[Record]) -> None:
     assert differences(told_by_core(log), told_by_oracle(log)) == []
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(worlds())
 def test_what_is_posted_tells_nothing_of_what_is_not(
     pair: tuple[list[Record], list[Record]],
@@ -136,7 +137,7 @@ def test_what_is_posted_tells_nothing_of_what_is_not(
     assert one == other
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(delays())
 def test_lateness_within_grace_does_not_change_which_alerts_open(
     pair: tuple[list[Record], list[Record]],

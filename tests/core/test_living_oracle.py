@@ -14,6 +14,7 @@ from tests.living_logs import delays, logs, worlds
 from tests.oracle.feeds import feeds
 from tests.oracle.living import living
 from tests.oracle.single_shots import single_shots
+from tests.profiles import examples
 from tests.timelines import found, timelines
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def all_told(log: list[Record]) -> list[Told]:
     return sorted(single_shots(log) + living(log) + feeds(log), key=lambda told: told.offset)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(logs())
 def test_every_step_is_legal_and_counted(log: list[Record]) -> None:
     assert_legal(living(log))
@@ -136,7 +137,7 @@ def test_the_golden_timelines_have_every_step_of_a_feed() -> None:
     }
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(worlds())
 def test_what_is_posted_tells_nothing_of_unposted_and_muted_values(
     pair: tuple[list[Record], list[Record]],
@@ -146,7 +147,7 @@ def test_what_is_posted_tells_nothing_of_unposted_and_muted_values(
     assert one == other
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(delays())
 def test_lateness_up_to_grace_changes_nothing(pair: tuple[list[Record], list[Record]]) -> None:
     one, other = [[(told.audience, told.alert) for told in living(log)] for log in pair]

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from tests import oracle
 from tests.on_dicts import Play
+from tests.profiles import examples
 from tests.scenarios import (
     a_course_grade_change,
     a_grade_change,
@@ -79,7 +80,7 @@ def told(alerts: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 @given(TIMELINE)
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=examples(250), deadline=None)
 def test_core_and_oracle_agree_on_rows_alerts_and_fates(values: list[bytes]) -> None:
     played, expected = Play().take(records(values)), oracle.fold(records(values))
 
@@ -89,7 +90,7 @@ def test_core_and_oracle_agree_on_rows_alerts_and_fates(values: list[bytes]) -> 
 
 
 @given(TIMELINE)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_the_raw_topic_played_twice_changes_no_row_and_repeats_no_alert(
     values: list[bytes],
 ) -> None:
@@ -103,7 +104,7 @@ def test_the_raw_topic_played_twice_changes_no_row_and_repeats_no_alert(
 
 
 @given(TIMELINE, st.integers(0, 40))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_offsets_reset_to_anywhere_change_no_row_and_repeat_no_alert(
     values: list[bytes], start: int
 ) -> None:
@@ -118,7 +119,7 @@ def test_offsets_reset_to_anywhere_change_no_row_and_repeat_no_alert(
 
 
 @given(st.lists(SCORES, min_size=1, max_size=8), st.randoms(use_true_random=False))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_any_arrival_order_within_the_kept_history_gives_the_same_scores(
     values: list[bytes], random: Any,  # noqa: ANN401 - hypothesis's Random
 ) -> None:  # fmt: skip

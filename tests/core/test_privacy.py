@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from streams.core import events
 from streams.core.canvas import Refusal
 from streams.core.intake import Reader
+from tests.profiles import examples
 from tests.scenarios import START, a_course_grade_change, a_grade_change, an_override, milliseconds
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def test_a_field_that_passes_would_be_noticed() -> None:
 
 
 @given(st.sampled_from(REAL), st.sampled_from(["metadata", "body"]), st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_a_refusal_repeats_nothing_of_the_record(
     raw: bytes, part: str, data: st.DataObject
 ) -> None:

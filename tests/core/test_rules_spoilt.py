@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from streams.core.rule_lint import inspect
 from streams.errors import ConfigurationError
 from tests.core.test_rules_canonical import written
+from tests.profiles import examples
 from tests.rule_files import KINDS, Fields, rule_files
 
 LIBRARY: Final = (
@@ -58,7 +59,7 @@ def spoilt(draw: st.DrawFn) -> Fields:
     return file
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=examples(300))
 @given(spoilt())
 def test_what_is_spoilt_is_told_with_a_place_or_is_valid(file: Fields) -> None:
     text, valid = written(file), True

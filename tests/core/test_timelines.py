@@ -19,6 +19,7 @@ from streams.core.replay import Replay
 from tests import oracle
 from tests.on_dicts import ID_KEY, Play
 from tests.oracle.reading import event_id, posted_id
+from tests.profiles import examples
 from tests.scenarios import (
     a_course_grade_change,
     a_grade_change,
@@ -144,14 +145,14 @@ def assert_same(played: Play, said: oracle.Result) -> None:
     ]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(timelines())
 def test_core_and_oracle_agree_on_crowded_timelines(told: list[bytes | None]) -> None:
     log = a_log(told)
     assert_same(Play().take(log), oracle.fold(log))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(timelines(), rule_sets)
 def test_they_agree_whatever_the_rules(
     told: list[bytes | None], drawn: list[dict[str, Any]]
@@ -164,7 +165,7 @@ def test_they_agree_whatever_the_rules(
     assert_same(played, said)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(timelines())
 def test_they_agree_on_every_canonical_event_and_its_id(told: list[bytes | None]) -> None:
     log = a_log(told)
@@ -180,7 +181,7 @@ def test_they_agree_on_every_canonical_event_and_its_id(told: list[bytes | None]
             assert event == said | ids
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(
     st.lists(score_changes, max_size=8),
     st.lists(overrides, max_size=8),
@@ -195,7 +196,7 @@ def test_any_arrival_order_within_the_kept_history_gives_the_same_rows(
     assert Play().take(a_log(told)).rows == Play().take(a_log(otherwise)).rows
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(walks, facts, st.data())
 def test_of_moves_at_one_instant_the_last_of_the_chain_holds_however_they_arrive(
     walk: list[float | None], fact: str, data: st.DataObject
@@ -205,7 +206,7 @@ def test_of_moves_at_one_instant_the_last_of_the_chain_holds_however_they_arrive
     assert row[fact] == walk[-1]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.lists(score_changes, max_size=8, unique=True), st.data())
 def test_any_arrival_order_finds_the_same_drops_of_rows_never_deleted(
     told: list[bytes], data: st.DataObject

@@ -16,6 +16,7 @@ from streams.core.rules import Rules
 from streams.core.ruleset import NO_RULES
 from streams.trust.explain import evidence, read_alert, rules_of, verdict
 from tests.living_logs import encode, logs
+from tests.profiles import examples
 from tests.trust.played import ID_KEY
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def test_a_removed_override_whose_final_score_falls_on_is_explained() -> None:
     assert "10.1 from 60.1 to 50, at least 5 more than 5.1" in said
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(logs(single_shots=True))
 def test_alerts_of_any_log_are_explained(log: list[Record]) -> None:
     replay, sets = Replay(NO_RULES.rules, ID_KEY), dict[bytes, bytes]()

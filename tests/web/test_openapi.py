@@ -22,6 +22,7 @@ from streams.web import refusals
 from streams.web.openapi import OPERATIONS, document
 from streams.web.routes import ROUTES
 from tests.access.files import TOKENS
+from tests.profiles import examples
 from tests.web.served import served
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def test_what_is_answered_is_as_the_document_says(
 
     @given(case=operation.as_strategy())
     @settings(
-        max_examples=15,
+        max_examples=examples(25),
         deadline=None,
         phases=[Phase.explicit, Phase.generate],
         suppress_health_check=list(HealthCheck),
