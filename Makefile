@@ -49,7 +49,7 @@ test-unit: $(READY) ## the tests that need no Kafka, Chromium or Docker
 test-crash: $(READY) ## the long tier of fault tests: kill -9, zombies, cuts, 10,000 schedules
 	@$(TIER) start $@
 	@$(BIN)/python -m pytest -n 2 --hypothesis-profile=crash tests/engine/test_protocol.py tests/engine/test_partition_life.py
-	@$(BIN)/python -m pytest $(PARALLEL) -m crash $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist worksteal -m crash $(ARGS)
 	@$(TIER) passed $@ $(NARROWED)
 
 test-containers: $(READY) ## the image and docker-compose.yml on a Docker engine (ARGS="-k cluster")
