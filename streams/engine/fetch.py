@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from aiokafka.consumer import fetcher
 from aiokafka.errors import (
+    GroupAuthorizationFailedError,
     KafkaError,
     NoOffsetForPartitionError,
     OffsetOutOfRangeError,
@@ -154,9 +155,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             return {}
         except OffsetOutOfRangeError as error:
             raise await self._not_in_log(consumer, error.args[0]) from None
-        except TopicAuthorizationFailedError as error:
+        except (GroupAuthorizationFailedError, TopicAuthorizationFailedError) as error:
+            what = "topic" if isinstance(error, TopicAuthorizationFailedError) else "group"
             raise BrokerError(
-                f"READ on topic {error.args[0]} is not granted any more: nothing can be worked on",
+                f"READ on {what} {error.args[0]} is not granted any more: nothing can be worked on",
                 "have it granted again: gradewatch topics acls print --role worker shows what a "
                 "worker needs; then start the worker again",
             ) from None

@@ -172,8 +172,12 @@ class Consumer(driver.Consumer):
         await self.rewind(self.resume)
 
     async def release(self, source: TP) -> None:
-        """Let the records of a partition come that was held back."""
-        if source in self.held_back:
+        """Let the records of a partition come that was held back.
+
+        Where the group rebalances again already, the partition has no place to go on from: what
+        is assigned next decides.
+        """
+        if source in self.held_back and source in self.done:
             self.held_back.discard(source)
             # A look for records that is under way knows nothing of it: this wakes it up.
             await self.rewind({source: self.done[source]})

@@ -113,3 +113,13 @@ def test_fausts_monitors_of_fetches_and_commits_say_nothing(
         consumer.verify_event_path(1e9, EVENTS)
         consumer.verify_recovery_event_path(1e9, EVENTS)
     assert caplog.records == []
+
+
+def test_a_partition_that_is_revoked_while_it_is_restored_waits_for_the_next_assignment() -> None:
+    async def released() -> set[TP]:
+        with a_consumer() as consumer:
+            consumer.held_back = {EVENTS}  # and nothing says where to go on
+            await consumer.release(EVENTS)
+            return consumer.held_back
+
+    assert asyncio.run(released()) == {EVENTS}
