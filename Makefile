@@ -7,9 +7,9 @@ READY := $(VENV)/.ready
 # A tier that passes whole is recorded with its tree: `start` before it, `passed` after it.
 TIER := $(BIN)/python -m tests.tiers
 NARROWED = $(ARGS) $(PYTEST_ADDOPTS)
-# Tests on Kafka mostly wait: four processes keep two cores busy. Each has its own broker, which ends
+# Tests on Kafka mostly wait: three processes keep two cores busy. Each has its own broker, which ends
 # with it. ARGS="-n 0" runs everything in one process.
-PARALLEL := -n 4 --dist worksteal
+PARALLEL := -n 3 --dist worksteal
 UNIT := -n 2 --dist worksteal --hypothesis-profile=unit \
   -m "not kafka and not browser and not crash and not containers"
 
@@ -49,7 +49,7 @@ test-unit: $(READY) ## the tests that need no Kafka, Chromium or Docker
 test-crash: $(READY) ## the long tier of fault tests: kill -9, zombies, cuts, 10,000 schedules
 	@$(TIER) start $@
 	@$(BIN)/python -m pytest -n 2 --hypothesis-profile=crash tests/engine/test_protocol.py tests/engine/test_partition_life.py
-	@$(BIN)/python -m pytest -n 3 --dist worksteal -m crash $(ARGS)
+	@$(BIN)/python -m pytest $(PARALLEL) -m crash $(ARGS)
 	@$(TIER) passed $@ $(NARROWED)
 
 test-containers: $(READY) ## the image and docker-compose.yml on a Docker engine (ARGS="-k cluster")

@@ -146,6 +146,8 @@ def _opened(rule: Rule, inputs: Mapping[str, Any]) -> Iterator[Clause]:
         )
     elif isinstance(rule, OverrideMoved):
         yield _far_enough(rule, before, known if new is None else new)
+    elif isinstance(rule, OverrideGap):  # the computed score may have moved since: before and now
+        yield _far_enough(rule, old, new)
     else:
         yield _far_enough(rule, before, new)
     if rule.min_history:

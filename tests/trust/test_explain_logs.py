@@ -27,6 +27,10 @@ FELL = {
     "id": "fell", "kind": "score_drop", "points": 10, "severity": "info",
     "clear": {"keep_firing_for": "3h"},
 }  # fmt: skip
+APART = {
+    "id": "apart", "kind": "override_gap", "points": 10, "severity": "info", "for": "12h",
+    "clear": {"recovery": 0},
+}  # fmt: skip
 REMOVED = {
     "id": "removed", "kind": "override_removed", "points": 5, "severity": "info",
     "clear": {"recovery": 0},
@@ -70,6 +74,24 @@ def test_a_removed_override_whose_final_score_falls_on_is_explained() -> None:
 
     assert steps == ["threshold_reached", "deepened"]
     assert "10.1 from 60.1 to 50, at least 5 more than 5.1" in said
+
+
+def override(old: float | None, new: float) -> GradeOverride:
+    return GradeOverride(
+        event_id="", tenant="t", student_id="48", course_id="565", event_time="",
+        old_override_score=old, override_score=new,
+    )  # fmt: skip
+
+
+def test_a_gap_whose_two_scores_move_while_it_settles_is_explained() -> None:
+    steps, said = explained(
+        APART, scores(60.0, 60.0, 60.0), override(None, 85.0), override(85.0, 100.0),
+        scores(60.0, 85.0, 85.0),
+    )  # fmt: skip
+
+    assert steps == ["threshold_reached"]
+    assert "25 between 60 and 85, at least 10" in said
+    assert "held then: 15 between 85 and 100 with the threshold at 10" in said
 
 
 @settings(max_examples=examples(60), deadline=None)
