@@ -113,7 +113,7 @@ class Metrics:
         )
         self.restore_records = Gauge(
             "gradewatch_restore_records",
-            "Changelog records read by the last restore, and how many there were",
+            "Changelog records read at the last assignment, and how many there were; 0: none",
             ["of"],
             registry=registry,
         )

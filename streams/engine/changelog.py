@@ -131,6 +131,7 @@ class Changelog:
 
     async def _restore(self) -> None:
         if not self.restoring:
+            self.progress = Progress()
             return
         started = said = time.monotonic()
         async with self._reader(self.restoring, "read_uncommitted") as reader:
