@@ -167,10 +167,10 @@ _PROBES: Final[dict[Operation, Callable[[KafkaAdminClient, str], bool]]] = {
 
 def _on_group(admin: KafkaAdminClient, acl: Acl) -> bool:
     try:
-        told = described_group(admin, acl.name)
+        described = described_group(admin, acl.name)
     except GroupAuthorizationFailedError:
         return False
-    return _among(acl, told["authorized_operations"])
+    return _among(acl, described["authorized_operations"])
 
 
 def _on_transactional_id(admin: KafkaAdminClient, acl: Acl) -> bool:

@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 from faust.types import TP
 from kafka import TopicPartition
 from kafka.admin import OffsetSpec
-from kafka.errors import GroupAuthorizationFailedError, KafkaError, for_code
+from kafka.errors import (
+    GroupAuthorizationFailedError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
 from kafka.protocol.consumer.metadata import ConsumerProtocolAssignment
 
 from streams.connection import client, described_group, topic_id
@@ -30,8 +36,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_ABSENT: Final = 3  # UNKNOWN_TOPIC_OR_PARTITION
-_DENIED: Final = 29  # TOPIC_AUTHORIZATION_FAILED
 _DENIED_GROUP: Final[dict[str, Any]] = {
     "group_state": "", "members": [], "authorized_operations": None,
 }  # fmt: skip
@@ -134,7 +138,7 @@ class CensusTaker:
         topics, denied, led = dict[str, TopicSeen](), set[str](), list[TopicPartition]()
         for found in admin.describe_topics(self._names):
             name, code = found["name"], found["error_code"]
-            if code == _DENIED:
+            if code == TopicAuthorizationFailedError.errno:
                 denied.add(name)
             elif code == 0:
                 granted = frozenset(found["authorized_operations"] or ())
@@ -144,7 +148,7 @@ class CensusTaker:
                     for one in found["partitions"]
                     if one["leader_id"] >= 0
                 ]
-            elif code != _ABSENT:
+            elif code != UnknownTopicOrPartitionError.errno:
                 raise for_code(code)(name)
         ends = admin.list_partition_offsets(dict.fromkeys(led, OffsetSpec.LATEST)) if led else {}
         try:

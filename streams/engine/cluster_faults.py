@@ -167,12 +167,19 @@ def _lacking(what: str, needs: Mapping[str, str], granted: Collection[str]) -> I
 
 
 def _not_granted(operation: str, what: str, why: str) -> Fault:
-    return Fault(
-        f"{operation} {what}",
-        LOOKS,
-        BrokerError(
-            f"{operation} on {what} is not granted any more: {why}",
-            "have it granted again: gradewatch topics acls print --role worker shows what a worker "
-            "needs; then start the worker again",
-        ),
+    return Fault(f"{operation} {what}", LOOKS, no_longer_granted(operation, what, why))
+
+
+def no_longer_granted(operation: str, what: str, why: str) -> BrokerError:
+    """Return the error of a right that was taken away under a worker.
+
+    Args:
+        operation: Such as ``READ``.
+        what: Such as ``topic grade-alerts``.
+        why: What fails without it.
+    """
+    return BrokerError(
+        f"{operation} on {what} is not granted any more: {why}",
+        "have it granted again: gradewatch topics acls print --role worker shows what a worker "
+        "needs; then start the worker again",
     )

@@ -19,9 +19,9 @@ from aiokafka.structs import TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from streams.engine.cluster_faults import SET_BACK
+from streams.engine.cluster_faults import SET_BACK, no_longer_granted
 from streams.engine.idle import Idle
-from streams.errors import BrokerError, RecordsDeletedError, TopicChangedError
+from streams.errors import RecordsDeletedError, TopicChangedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -157,10 +157,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             raise await self._not_in_log(consumer, error.args[0]) from None
         except (GroupAuthorizationFailedError, TopicAuthorizationFailedError) as error:
             what = "topic" if isinstance(error, TopicAuthorizationFailedError) else "group"
-            raise BrokerError(
-                f"READ on {what} {error.args[0]} is not granted any more: nothing can be worked on",
-                "have it granted again: gradewatch topics acls print --role worker shows what a "
-                "worker needs; then start the worker again",
+            raise no_longer_granted(
+                "READ", f"{what} {error.args[0]}", "nothing can be worked on"
             ) from None
         assignment = consumer._subscription.subscription.assignment  # noqa: SLF001
         batches = {}

@@ -31,16 +31,16 @@ class Process:
         tmp_path: Path,
         *words: str,
         program: Sequence[str] = PROGRAM,
-        **told: Any,  # noqa: ANN401
+        **settings: Any,  # noqa: ANN401
     ) -> None:
-        """Start it with the flow's settings and ``told``; its web views get a port of their own."""
+        """Start it with the flow's settings, changed by ``settings``, on a web port of its own."""
         port = ports.choose(0)
         self.url = f"http://127.0.0.1:{port}"
         self._said = tmp_path / f"{port}.log"
         with self._said.open("wb") as output:
             self.popen = subprocess.Popen(
                 [sys.executable, *program, *words],
-                env=environment(flow.settings.model_copy(update=told))
+                env=environment(flow.settings.model_copy(update=settings))
                 | {"GRADEWATCH_WEB_PORT": str(port)},
                 stdout=output,
                 stderr=output,
@@ -74,10 +74,10 @@ def running(
     tmp_path: Path,
     *words: str,
     program: Sequence[str] = PROGRAM,
-    **told: Any,  # noqa: ANN401
+    **settings: Any,  # noqa: ANN401
 ) -> Iterator[Process]:
     """Give a process that does not outlive the test."""
-    process = Process(flow, tmp_path, *words, program=program, **told)
+    process = Process(flow, tmp_path, *words, program=program, **settings)
     try:
         yield process
     finally:

@@ -1,7 +1,7 @@
 """What `/readyz` and the doctor say of a group or a cluster that is not as it should be.
 
 Each test breaks one thing on a real Kafka under real workers. What lasts is warned of after 20 s;
-the workers here are told to warn after 3 s.
+the workers here warn after 3 s.
 """
 
 from __future__ import annotations
